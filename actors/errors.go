@@ -1,0 +1,57 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/vault"
+)
+
+// What callers match with errors.Is, besides storage's errors.
+var (
+	// ErrOverloaded says that too many writes wait; nothing was written, try again later.
+	ErrOverloaded = errors.New("too many writes are waiting")
+	// ErrUnknownTable says that the hub has no table of that name.
+	ErrUnknownTable = errors.New("unknown table")
+)
+
+// UnavailableError says that a table does not serve now, and why. It matches
+// storage.ErrUnavailable and its cause.
+type UnavailableError struct {
+	Table string
+	Err   error
+}
+
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("table %s is unavailable: %s", e.Table, strings.TrimPrefix(e.Err.Error(), "table "+e.Table+": "))
+}
+
+// Is makes every UnavailableError match storage.ErrUnavailable.
+func (e *UnavailableError) Is(target error) bool { return target == storage.ErrUnavailable }
+
+// Unwrap returns the cause.
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// RunError says that a backup did not succeed in every table. The run tells which.
+type RunError struct {
+	Run vault.Run
+	Err error // what concerns the run as a whole, or nil
+}
+
+func (e *RunError) Error() string {
+	s := fmt.Sprintf("backup %s: %d of %d tables failed", e.Run.Status, len(e.Run.TablesFailed), e.Run.TablesTotal)
+	for _, r := range e.Run.Results {
+		if r.Error != "" {
+			s += "; " + r.Table + ": " + r.Error
+		}
+	}
+	if e.Err != nil {
+		s += "; " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns what concerns the run as a whole.
+func (e *RunError) Unwrap() error { return e.Err }

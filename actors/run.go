@@ -1,0 +1,201 @@
+package actors
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/brockdb/brock/bus"
+	"github.com/brockdb/brock/storage/vault"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+)
+
+// startedDetail is the detail of a backup_started event.
+type startedDetail struct {
+	Run         string    `json:"run"`
+	Trigger     string    `json:"trigger"`
+	StartedAt   time.Time `json:"started_at"`
+	TablesTotal int       `json:"tables_total"`
+	Tables      []string  `json:"tables"`
+}
+
+// perform is one run from its cut to its event. It runs on the run's goroutine.
+func (b *backup) perform(ctx context.Context, tables []string, trigger string) (vault.Run, error) {
+	began := b.cfg.Wall.Now()
+	run := vault.Run{ID: vault.NewRunID(began), Hub: b.cfg.Hub, Trigger: trigger, StartedAt: vault.At(began),
+		TablesTotal: len(tables), BackupDir: b.cfg.Vault.Dir()}
+	b.cfg.Publish(bus.BackupStarted, startedDetail{run.ID, trigger, run.StartedAt.UTC(), len(tables), tables})
+	err := b.capture(ctx, &run, tables)
+	run.Tally()
+	if err != nil {
+		run.Status = vault.StatusFailed
+	}
+	run.DurationMS = vault.Millis(b.cfg.Wall.Since(began))
+	if werr := b.cfg.Vault.WriteRun(run); werr != nil {
+		err = errors.Join(err, fmt.Errorf("the run could not be recorded: %w", werr))
+		run.Status = vault.StatusFailed
+	} else {
+		b.afterRecord(ctx, &run)
+	}
+	return run, b.announce(run, err)
+}
+
+// afterRecord does what may only follow a durable run record: retention, and
+// letting the stores drop what the snapshots hold.
+func (b *backup) afterRecord(ctx context.Context, run *vault.Run) {
+	for _, r := range run.Results {
+		if r.Status != vault.StatusOK {
+			continue
+		}
+		if _, err := b.cfg.Vault.Retain(ctx, r.Table, b.cfg.Keep); err != nil {
+			b.cfg.Logger.Error("retention failed; older snapshots stay", "run", run.ID, "table", r.Table, "err", err)
+		}
+		if s := b.ref(r.Table).t.store.Load(); s != nil {
+			s.Discard(run.Cut)
+		}
+	}
+}
+
+// announce publishes the outcome and gives it its error.
+func (b *backup) announce(run vault.Run, err error) error {
+	log := b.cfg.Logger.With("run", run.ID, "status", run.Status, "tables", run.TablesSuccess, "of", run.TablesTotal, "ms", run.DurationMS)
+	if run.Status == vault.StatusComplete {
+		log.Info("backup complete")
+		b.cfg.Publish(bus.BackupComplete, run)
+		return nil
+	}
+	failure := &RunError{Run: run, Err: err}
+	log.Error("backup did not succeed in every table", "err", failure)
+	if run.Status == vault.StatusFailed {
+		b.cfg.Publish(bus.BackupFailed, failedDetail(run, failure))
+	} else {
+		b.cfg.Publish(bus.BackupComplete, run)
+	}
+	return failure
+}
+
+// failedDetail is the run's shape with the error beside it.
+func failedDetail(run vault.Run, err error) any {
+	b, e1 := json.Marshal(run)
+	msg, e2 := json.Marshal(err.Error())
+	if e1 != nil || e2 != nil {
+		return run
+	}
+	return json.RawMessage(append(append(append(b[:len(b)-1], `,"error":`...), msg...), '}'))
+}
+
+// capture publishes the cut, has it pinned and copied, and fills in the results.
+func (b *backup) capture(ctx context.Context, run *vault.Run, tables []string) error {
+	wanted := map[string]bool{}
+	for _, name := range tables {
+		wanted[name] = true
+	}
+	cut, err := b.cfg.Clock.Publish()
+	if err != nil {
+		for _, name := range tables {
+			run.Results = append(run.Results, failed(name, 0, err))
+		}
+		return err
+	}
+	run.Cut, run.CutAt = cut, vault.At(cut.Time())
+	flushes := map[string]*flushMsg{}
+	for _, t := range b.tables {
+		if wanted[t.Name()] {
+			flushes[t.Name()] = t.flush(cut)
+		} else {
+			t.excuse(cut)
+		}
+	}
+	run.Results = b.copyAll(ctx, run, flushes)
+	return nil
+}
+
+// copyAll waits for each table's pin and copies it, a few tables at a time. All
+// pins are awaited at once: a slow table must not make the others hold theirs.
+func (b *backup) copyAll(ctx context.Context, run *vault.Run, flushes map[string]*flushMsg) []vault.Result {
+	var limit *rate.Limiter
+	if b.cfg.Rate > 0 {
+		limit = vault.NewLimiter(b.cfg.Rate)
+	}
+	results := make([]vault.Result, len(flushes))
+	slots := make(chan struct{}, b.cfg.Workers)
+	var g errgroup.Group
+	i := 0
+	for _, t := range b.tables {
+		m, ok := flushes[t.Name()]
+		if !ok {
+			continue
+		}
+		result := &results[i]
+		i++
+		g.Go(func() error {
+			*result = b.table(ctx, run, t, m, slots, limit)
+			return nil
+		})
+	}
+	_ = g.Wait()
+	return results
+}
+
+func failed(table string, pause time.Duration, err error) vault.Result {
+	return vault.Result{Table: table, Status: vault.StatusError, PauseMS: vault.Millis(pause), Error: err.Error()}
+}
+
+// table pins and copies one table.
+func (b *backup) table(ctx context.Context, run *vault.Run, t *TableRef, m *flushMsg, slots chan struct{}, limit *rate.Limiter) vault.Result {
+	pinCtx, cancel := context.WithTimeout(ctx, b.cfg.Flush)
+	p, err := t.await(pinCtx, m)
+	cancel()
+	if err != nil {
+		return failed(t.Name(), 0, err)
+	}
+	defer p.lease.Release()
+	slots <- struct{}{}
+	defer func() { <-slots }()
+	// A snapshot must not hold what a power cut takes from the table.
+	if err := p.store.Sync(); err != nil {
+		return failed(t.Name(), p.pause, err)
+	}
+	began := b.cfg.Wall.Now()
+	copyCtx, cancel := context.WithTimeout(ctx, b.cfg.Copy)
+	defer cancel()
+	spec := vault.SnapshotSpec{Table: t.Name(), Run: run.ID, Cut: run.Cut, Ledger: p.lease.Ledger}
+	snap, err := b.cfg.Vault.WriteSnapshot(copyCtx, spec, p.lease.Entries(), vault.WriteOptions{
+		Limiter: limit, Progress: b.progress(run.ID, t.Name())})
+	if err != nil {
+		if isDamage(err) {
+			t.t.damaged(p.store, err)
+		}
+		return failed(t.Name(), p.pause, err)
+	}
+	return snap.Result(b.cfg.Wall.Since(began), p.pause)
+}
+
+// progress passes on at most one message in a while: NATS is for people here.
+func (b *backup) progress(run, table string) func(done, total int64) {
+	var mu sync.Mutex
+	var last time.Time
+	return func(done, total int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		now := b.cfg.Wall.Now()
+		if done < total && now.Sub(last) < 100*time.Millisecond {
+			return
+		}
+		last = now
+		b.cfg.Progress(bus.Progress{Run: run, Table: table, Stage: "copy", Done: done, Total: total})
+	}
+}
+
+func (b *backup) ref(name string) *TableRef {
+	for _, t := range b.tables {
+		if t.Name() == name {
+			return t
+		}
+	}
+	return nil
+}

@@ -1,0 +1,252 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/brockdb/brock/storage"
+)
+
+// beginExchange lets a goroutine bring the next store up to date and swap it in,
+// while nothing commits.
+func (a *tableActor) beginExchange() {
+	m := a.exchange
+	a.exchange, a.swapping = nil, m
+	old, known, epoch := a.store, a.known, a.epoch
+	a.spawn(func() {
+		done := &exchangedMsg{epoch: epoch, msg: m}
+		done.replaced, done.err = a.swap(m, old, known, epoch)
+		a.send(done)
+	})
+}
+
+// swap makes the next store the table on the disk. It holds the folder, so that no
+// newer instance opens the old store meanwhile.
+func (t *table) swap(m *exchangeMsg, old *storage.Store, known storage.Version, epoch uint64) (string, error) {
+	t.dirMu.Lock()
+	defer t.dirMu.Unlock()
+	if err := m.finish(old, known); err != nil {
+		return "", err
+	}
+	if t.epoch.Load() != epoch {
+		return "", &UnavailableError{Table: t.conf.Name, Err: errCrashed}
+	}
+	return t.dir.Swap(m.why)
+}
+
+func (a *tableActor) exchangeDone(m *exchangedMsg) {
+	if m.epoch != a.epoch {
+		a.strayExchange(m)
+		return
+	}
+	if m.msg != a.swapping {
+		return // a second time
+	}
+	a.swapping = nil
+	if errors.Is(m.err, storage.ErrCutPending) {
+		a.exchange, a.held = m.msg, a.cfg.Wall.Now() // once more after the pin
+		return
+	}
+	if m.err != nil {
+		m.msg.reply.give(exchanged{}, m.err)
+		return
+	}
+	old := a.store
+	if a.reopen != nil {
+		a.reopen.Stop()
+	}
+	a.serve(m.msg.next)
+	m.msg.reply.give(exchanged{old: old, replaced: m.replaced}, nil)
+}
+
+// strayExchange is for an exchange whose actor crashed. Where it was swapped in on
+// the disk, the next instance finds it there as soon as it is closed here.
+func (a *tableActor) strayExchange(m *exchangedMsg) {
+	err := m.err
+	if err == nil {
+		err = &UnavailableError{Table: a.conf.Name, Err: errCrashed}
+	}
+	m.msg.reply.give(exchanged{}, err)
+}
+
+// Replacement says what [TableRef.Restore] did.
+type Replacement struct {
+	Version     storage.Version // at which the table was swapped
+	Records     uint64
+	Later       uint64 // commits of the table that the new store does not have
+	ReplacedDir string // the replaced store, kept; "" where there was none
+	FileBytes   int64
+}
+
+// Restore replaces the table's store by one that build makes, and proves, in the
+// folder it is given, which does not exist. The table serves meanwhile. Whatever
+// fails, it goes on as it was. The replaced store is closed and kept.
+func (r *TableRef) Restore(ctx context.Context, build func(ctx context.Context, dir string) error) (Replacement, error) {
+	t := r.t
+	var out Replacement
+	err := t.maintenance(ctx, func() error {
+		t.restoring.Add(1)
+		defer t.restoring.Add(-1)
+		next, err := t.stage(ctx, true, build)
+		if err != nil {
+			return err
+		}
+		base := next.Ledger().Commits
+		finish := func(old *storage.Store, known storage.Version) error {
+			v, err := t.cfg.Clock.Next(known)
+			if err != nil {
+				return err
+			}
+			commits := base
+			if old != nil {
+				commits = old.Ledger().Commits
+			}
+			out.Version, out.Later = v, commits-min(base, commits)
+			return next.Stamp(v, commits)
+		}
+		done, err := t.exchangeFor(ctx, next, storage.WhyRestore, finish)
+		if err != nil {
+			return err
+		}
+		out.Records, out.ReplacedDir = next.Ledger().Records, done.replaced
+		if done.old != nil {
+			t.retire(done.old, func() error { return nil })
+		}
+		if st, err := next.Stats(); err == nil {
+			out.FileBytes, out.Records = st.FileBytes, st.Records
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Compact writes what lives into a new store and swaps it in; the old one is
+// removed. It returns the figures before and after. The table serves meanwhile.
+func (r *TableRef) Compact(ctx context.Context) (before, after storage.Stats, err error) {
+	t := r.t
+	err = t.maintenance(ctx, func() error {
+		old := t.store.Load()
+		if old == nil {
+			return t.unavailable()
+		}
+		if before, err = old.Stats(); err != nil {
+			return err
+		}
+		next, err := t.rebuild(ctx, old)
+		if err != nil {
+			return err
+		}
+		after, err = next.Stats()
+		return err
+	})
+	return before, after, err
+}
+
+func (t *table) rebuild(ctx context.Context, old *storage.Store) (*storage.Store, error) {
+	lease, err := old.Lease()
+	if err != nil {
+		return nil, err
+	}
+	defer lease.Release()
+	next, err := t.stage(ctx, false, lease.Rebuild)
+	if err != nil {
+		return nil, err
+	}
+	if err := next.CatchUp(old); err != nil { // most of it before commits wait
+		return nil, t.unstage(next, err)
+	}
+	finish := func(live *storage.Store, _ storage.Version) error {
+		if live != old {
+			return fmt.Errorf("table %s: %w: its store was replaced meanwhile", t.conf.Name, storage.ErrUnavailable)
+		}
+		return next.CatchUp(live)
+	}
+	done, err := t.exchangeFor(ctx, next, storage.WhyCompaction, finish)
+	if err != nil {
+		return nil, err
+	}
+	lease.Release()
+	t.retire(done.old, func() error { return t.forget(done.old.Dir()) })
+	return next, nil
+}
+
+// forget removes a compacted store, which is closed.
+func (t *table) forget(dir string) error {
+	t.dirMu.Lock()
+	defer t.dirMu.Unlock()
+	return t.dir.Forget(dir)
+}
+
+// maintenance runs f alone among the table's restores and compactions.
+func (t *table) maintenance(ctx context.Context, f func() error) error {
+	select {
+	case t.maintain <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-t.maintain }()
+	if t.closing.Load() {
+		return t.unavailable()
+	}
+	t.work.Add(1)
+	defer t.work.Done()
+	return f()
+}
+
+// stage builds a store and opens it under its final name, beside the table's own.
+func (t *table) stage(ctx context.Context, adopt bool, build func(ctx context.Context, dir string) error) (*storage.Store, error) {
+	t.dirMu.Lock()
+	d, err := t.dir, error(nil)
+	if d == nil && adopt {
+		if d, err = storage.AdoptTableDir(t.cfg.FS, t.conf.Dir, t.conf.Name); err == nil {
+			t.dir = d
+		}
+	}
+	t.dirMu.Unlock()
+	if err != nil || d == nil {
+		return nil, errors.Join(err, t.unavailable())
+	}
+	scratch := d.Scratch()
+	if err := build(ctx, scratch); err != nil {
+		return nil, err
+	}
+	t.dirMu.Lock()
+	defer t.dirMu.Unlock()
+	path, err := d.Stage(scratch)
+	if err != nil {
+		return nil, errors.Join(err, t.cfg.FS.RemoveAll(scratch))
+	}
+	s, err := storage.Open(path, t.conf.Name, t.cfg.Store)
+	if err != nil {
+		return nil, errors.Join(err, d.Unstage())
+	}
+	return s, nil
+}
+
+// unstage closes and removes a store that shall not become the table's.
+func (t *table) unstage(s *storage.Store, cause error) error {
+	err := errors.Join(cause, s.Close(context.Background()))
+	t.dirMu.Lock()
+	defer t.dirMu.Unlock()
+	if t.dir.Current() == s.Dir() {
+		return err // swapped in, but its actor crashed: the next instance opens it
+	}
+	return errors.Join(err, t.dir.Unstage())
+}
+
+// exchangeFor asks the actor to swap next in. It does not end with ctx: once the
+// actor was asked, only the actor knows the outcome.
+func (t *table) exchangeFor(ctx context.Context, next *storage.Store, why string, finish func(*storage.Store, storage.Version) error) (exchanged, error) {
+	if err := ctx.Err(); err != nil {
+		return exchanged{}, t.unstage(next, err)
+	}
+	m := &exchangeMsg{next: next, why: why, finish: finish, reply: newReply[exchanged]()}
+	t.send(m)
+	done, err := m.reply.await(context.Background(), t.stopped)
+	if err != nil {
+		return done, t.unstage(next, err)
+	}
+	t.last.Store(next)
+	return done, nil
+}

@@ -1,0 +1,68 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Close ends the hub in order: no more requests, no more writes, the backup under
+// way aborted, queued writes committed, stores closed, last events delivered. When
+// ctx ends first, it stops waiting and returns an error; nothing acknowledged is
+// lost by that. Calls after the first wait for it and return the same.
+//
+// Where stores did not close in time, the data directory stays locked until the
+// process ends.
+func (h *Hub) Close(ctx context.Context) error {
+	h.once.Do(func() { h.err = h.close(ctx) })
+	return h.err
+}
+
+func (h *Hub) close(ctx context.Context) error {
+	h.opsMu.Lock()
+	close(h.closing)
+	h.end()
+	h.opsMu.Unlock()
+	var err error
+	note := func(e error) { err = errors.Join(err, e) }
+	if h.bus != nil {
+		h.bus.StopRequests()
+	}
+	if h.web != nil {
+		note(h.web.Close(ctx))
+	}
+	h.cursors.close()
+	open := false // stores that did not close in time
+	if h.group != nil {
+		e := h.group.Close(ctx)
+		open = e != nil
+		note(e)
+	}
+	if e := waitFor(ctx, &h.ops); e != nil {
+		note(fmt.Errorf("work under way did not stop in time: %w", e))
+	}
+	if h.bus != nil {
+		busCtx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		if e := h.bus.Close(busCtx); e != nil {
+			h.log.Warn("the last events wait on the disk for the next start", "err", e)
+		}
+		cancel()
+	}
+	if h.server != nil {
+		note(h.server.Close(ctx))
+	}
+	if h.clock != nil {
+		note(h.clock.Close())
+	}
+	if h.vault != nil {
+		note(h.vault.Close())
+	}
+	if h.lock != nil {
+		note(removeFile(h.path(hubFile)))
+		if !open { // else the lock stays until the process ends: nobody may open those stores beside it
+			note(h.lock.Unlock())
+		}
+	}
+	return err
+}

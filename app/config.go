@@ -1,0 +1,137 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+
+	"github.com/brockdb/brock/actors"
+	"github.com/brockdb/brock/bus"
+	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/disk"
+	"github.com/jonboulle/clockwork"
+	"github.com/robfig/cron/v3"
+)
+
+// Config of a hub. The zero Config with a data directory is a working hub: the
+// nine tables, NATS on a free loopback port, no HTTP, a backup a day into the
+// vault below the data.
+type Config struct {
+	Data  string // the data directory; required; made when missing
+	Vault string // the vault's directory; default that of the last time, or <Data>/vault
+
+	Name   string   // the hub's name: 1 to 64 of a-z 0-9 _ -; default that of the last time, or "hub"
+	Tables []string // default: those of the last time, or [DefaultTables]
+	Fresh  bool     // let a table whose store is lost start empty
+
+	NATSAddr string // loopback host:port of the embedded NATS; default "127.0.0.1:0", a free port
+	HTTPAddr string // host:port for health probes; default "": no HTTP
+	Schedule string // cron expression, "@daily", "@every 10m" or "off"; default "@daily"
+	Keep     int    // snapshots kept per table; default 3
+	CopyRate int64  // bytes per second that a backup may copy; default 0: no limit
+	Unsynced bool   // acknowledge writes before they are synced; a power cut may take the last ones
+	MinFree  int64  // free bytes below which writes are refused; default 256 MiB, negative: never
+
+	// What an embedder may bring along. The hub does not close what it was given.
+	NATS   *bus.Conn      // a connection to use in place of the embedded server
+	System *actors.System // an actor system
+	Logger *slog.Logger   // default slog.Default()
+	Wall   actors.Wall    // the wall clock; tests bring a fake one
+
+	// Offline opens the tables and the vault only: no NATS, no HTTP, no schedule.
+	// Events wait on the disk for the next start with NATS.
+	Offline bool
+
+	Hooks Hooks // for tests; the zero value is off
+}
+
+// Hooks let a test reach into a hub; see test/harness.
+type Hooks struct {
+	FS     disk.FS              // through which Brock writes its own files; default the real one
+	Actors func(*actors.Config) // may change how the actors are made
+	Server func(*bus.Server)    // gets the embedded NATS server, to stop and restart it
+}
+
+// DefaultTables returns the nine tables of an agent hub.
+func DefaultTables() []string {
+	return []string{"task_queue", "task_dead_letter", "agent_mailbox", "message_history", "agent_channels",
+		"channel_history", "agentcom_config", "thread_messages", "thread_replies"}
+}
+
+// WithDefaults fills in what is empty.
+func (c Config) WithDefaults() Config {
+	text := func(s *string, v string) {
+		if *s == "" {
+			*s = v
+		}
+	}
+	text(&c.Vault, filepath.Join(c.Data, "vault"))
+	text(&c.Name, "hub")
+	text(&c.NATSAddr, "127.0.0.1:0")
+	text(&c.Schedule, "@daily")
+	if c.Keep == 0 {
+		c.Keep = 3
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Hooks.FS == nil {
+		c.Hooks.FS = disk.OS
+	}
+	if c.Wall == nil {
+		c.Wall = clockwork.NewRealClock()
+	}
+	return c
+}
+
+// Validate says what is wrong with the configuration; the error matches
+// [ErrInvalid] or [ErrInvalidName].
+func (c Config) Validate() error {
+	if c.NATS != nil && c.Name == "" {
+		return fmt.Errorf("%w configuration: a hub on a NATS connection of yours needs a Name: hubs of one name would answer each other's requests", ErrInvalid)
+	}
+	c = c.WithDefaults()
+	if c.Data == "" {
+		return fmt.Errorf("%w configuration: the data directory is missing", ErrInvalid)
+	}
+	if err := storage.CheckHubName(c.Name); err != nil {
+		return err
+	}
+	for i, name := range c.Tables {
+		if err := storage.CheckTableName(name); err != nil {
+			return err
+		}
+		if slices.Contains(c.Tables[:i], name) {
+			return fmt.Errorf("%w configuration: table %q is named twice", ErrInvalid, name)
+		}
+	}
+	if c.Keep < 1 {
+		return fmt.Errorf("%w configuration: keep must be at least 1, not %d", ErrInvalid, c.Keep)
+	}
+	_, err := c.schedule()
+	return err
+}
+
+// absolute makes the directories absolute: they stand in events and run records,
+// where nobody knows what they are relative to.
+func (c *Config) absolute() (err error) {
+	for _, dir := range []*string{&c.Data, &c.Vault} {
+		if *dir, err = filepath.Abs(*dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// schedule parses the schedule; nil is none.
+func (c Config) schedule() (actors.Schedule, error) {
+	if c.Schedule == "off" || c.Offline {
+		return nil, nil
+	}
+	s, err := cron.ParseStandard(c.Schedule)
+	if err != nil {
+		return nil, fmt.Errorf("%w schedule %q: %w; use five cron fields, @daily, @every 10m or off", ErrInvalid, c.Schedule, err)
+	}
+	return s, nil
+}

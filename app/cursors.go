@@ -1,0 +1,129 @@
+package app
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/brockdb/brock/actors"
+	"github.com/brockdb/brock/storage"
+)
+
+// cursors are scans that clients fetch in pieces. Each reads at one version, so it
+// holds a lease; one that nobody asks for in a while is ended.
+type cursors struct {
+	wall actors.Wall
+	mu   sync.Mutex
+	open map[string]*cursor
+	gone bool
+}
+
+const (
+	cursorsMost = 64
+	cursorIdle  = 5 * time.Minute // somebody may be reading what came in a pager
+)
+
+type cursor struct {
+	id    string
+	table *actors.TableRef
+	lease *storage.Lease
+	next  func() (storage.Record, error, bool)
+	stop  func()
+	timer interface{ Stop() bool }
+}
+
+func newCursors(wall actors.Wall) *cursors {
+	return &cursors{wall: wall, open: map[string]*cursor{}}
+}
+
+// begin opens a cursor over the range.
+func (c *cursors) begin(t *actors.TableRef, r storage.Range) (*cursor, error) {
+	lease, err := t.Lease()
+	if err != nil {
+		return nil, err
+	}
+	id := make([]byte, 12)
+	_, _ = rand.Read(id) // crypto/rand never fails
+	cur := &cursor{id: hex.EncodeToString(id), table: t, lease: lease}
+	cur.next, cur.stop = iter.Pull2(lease.Scan(r))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone || len(c.open) >= cursorsMost {
+		cur.release()
+		return nil, fmt.Errorf("table %s: %w: %d scans are open; try again later", t.Name(), ErrOverloaded, len(c.open))
+	}
+	c.open[cur.id] = cur
+	return cur, nil
+}
+
+// take removes the cursor from the open ones while a piece is read.
+func (c *cursors) take(id string) (*cursor, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cur := c.open[id]
+	if cur == nil {
+		return nil, fmt.Errorf("%w: cursor %.40q is not open: it ended, or nobody asked for %s; scan again", ErrInvalid, id, cursorIdle)
+	}
+	delete(c.open, id)
+	if cur.timer != nil {
+		cur.timer.Stop()
+	}
+	return cur, nil
+}
+
+// put gives a cursor back for the next piece.
+func (c *cursors) put(cur *cursor) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone {
+		cur.release()
+		return
+	}
+	c.open[cur.id] = cur
+	cur.timer = c.wall.AfterFunc(cursorIdle, func() {
+		if cur, err := c.take(cur.id); err == nil {
+			cur.release()
+		}
+	})
+}
+
+// close ends all cursors, and every one that is given back later.
+func (c *cursors) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gone = true
+	for id, cur := range c.open {
+		if cur.timer != nil {
+			cur.timer.Stop()
+		}
+		cur.release()
+		delete(c.open, id)
+	}
+}
+
+func (c *cursor) release() {
+	c.stop()
+	c.lease.Release()
+}
+
+// pieceBytes is about how many bytes of lines one piece has.
+const pieceBytes = 1 << 20
+
+// piece reads the next lines; done says that the scan has ended.
+func (c *cursor) piece() (lines []byte, n int, done bool, err error) {
+	for len(lines) < pieceBytes {
+		rec, err, ok := c.next()
+		if !ok {
+			return lines, n, true, nil
+		}
+		if err != nil {
+			return nil, 0, true, c.table.Look(err)
+		}
+		lines = append(appendLine(lines, c.table.Name(), rec), '\n')
+		n++
+	}
+	return lines, n, false, nil
+}

@@ -1,0 +1,129 @@
+package app_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log"
+	"os"
+	"time"
+
+	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/bus"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// Follow what happens to backups. The subscription is live when Subscribe returns.
+func ExampleHub_Subscribe() {
+	ctx := context.Background()
+	data, err := os.MkdirTemp("", "brock-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(data)
+	hub, err := app.Open(ctx, app.Config{Data: data, Logger: quietly})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer hub.Close(ctx)
+
+	events, err := hub.Subscribe(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer events.Close()
+	if _, err := hub.Backup(ctx, "task_queue"); err != nil {
+		log.Fatal(err)
+	}
+	for event := range events.C() {
+		fmt.Println(event.Type)
+		if event.Type == bus.BackupComplete {
+			var run app.Run
+			if err := event.Decode(&run); err != nil {
+				log.Fatal(err)
+			}
+			fmt.Println(run.TablesBackedUp)
+			break
+		}
+	}
+	// Output:
+	// backup_started
+	// backup_complete
+	// [task_queue]
+}
+
+// Any NATS client can ask for a backup; the answer comes when it is done. A shell
+// does the same with `nats request brock.hub.backup ""`.
+func ExampleHub_NATSURL() {
+	ctx := context.Background()
+	data, err := os.MkdirTemp("", "brock-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(data)
+	hub, err := app.Open(ctx, app.Config{Data: data, Logger: quietly})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer hub.Close(ctx)
+
+	operator := hub.Credentials().Operator
+	nc, err := nats.Connect(hub.NATSURL(), nats.UserInfo(operator.User, operator.Password))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer nc.Close()
+	reply, err := nc.Request("brock.hub.backup", []byte(`{"tables": ["task_queue"]}`), time.Minute)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if problem := reply.Header.Get("Nats-Service-Error"); problem != "" {
+		log.Fatal(problem)
+	}
+	var run app.Run
+	if err := json.Unmarshal(reply.Data, &run); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(run.Trigger, run.Status, run.TablesBackedUp)
+	// Output:
+	// request complete [task_queue]
+}
+
+// Bring your own NATS connection: the hub serves its requests and publishes its
+// events there, and who may ask what is up to your server. Give each hub on it a
+// name of its own.
+func ExampleConfig_ownNATS() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "brock-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	ns, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT,
+		JetStream: true, StoreDir: dir + "/nats", NoSigs: true}) // yours runs elsewhere
+	if err != nil {
+		log.Fatal(err)
+	}
+	ns.Start()
+	defer ns.WaitForShutdown()
+	defer ns.Shutdown()
+	nc, err := nats.Connect(ns.ClientURL())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer nc.Close() // the hub does not
+
+	hub, err := app.Open(ctx, app.Config{Data: dir + "/data", Name: "burrow", NATS: nc, Logger: quietly})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer hub.Close(ctx)
+	reply, err := nc.Request("brock.burrow.list", nil, time.Minute)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s\n", reply.Data)
+	// Output:
+	// {"snapshots":[],"problems":[]}
+}

@@ -1,0 +1,167 @@
+package app
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/brockdb/brock/bus"
+	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/disk"
+)
+
+// Names in the data directory.
+const (
+	lockFile        = "brock.lock"
+	hubFile         = "hub.json"
+	credentialsFile = "credentials.json"
+	tablesFile      = "tables.json"
+	compactionsFile = "compactions.json"
+	clockFile       = "clock"
+	tablesDir       = "tables"
+	eventsDir       = "events"
+	streamDir       = "jetstream"
+	scratchDir      = "scratch"
+)
+
+// Presence is <data>/hub.json: how a command finds the hub that runs on a data
+// directory. It is gone after a clean stop, and stale when brock.lock is free.
+type Presence struct {
+	Hub       string    `json:"hub"`
+	PID       int       `json:"pid"`
+	StartedAt time.Time `json:"started_at"`
+	NATSURL   string    `json:"nats_url"`
+	HTTPURL   string    `json:"http_url"`
+}
+
+// FindHub returns the presence of the hub that runs on the data directory. ok is
+// false when none does; a file that a killed hub left behind does not count.
+func FindHub(data string) (p Presence, ok bool, err error) {
+	l, err := disk.TryLock(filepath.Join(data, lockFile))
+	switch {
+	case err == nil:
+		return p, false, l.Unlock()
+	case errors.Is(err, fs.ErrNotExist):
+		return p, false, nil
+	case !errors.Is(err, disk.ErrLocked):
+		return p, false, err
+	}
+	if err := readJSON(disk.OS, filepath.Join(data, hubFile), &p); err != nil {
+		return p, false, fmt.Errorf("%w, but it cannot be asked (it starts, stops, or works offline): %w", ErrRunning, err)
+	}
+	return p, true, nil
+}
+
+// LoadCredentials reads the credentials of the data directory.
+func LoadCredentials(data string) (c bus.Credentials, err error) {
+	return c, readJSON(disk.OS, filepath.Join(data, credentialsFile), &c)
+}
+
+// makeCredentials loads the credentials, or makes them at the first start.
+func makeCredentials(fsys disk.FS, data string) (bus.Credentials, error) {
+	c, err := LoadCredentials(data)
+	if errors.Is(err, fs.ErrNotExist) {
+		c = bus.NewCredentials()
+		err = writeJSON(fsys, filepath.Join(data, credentialsFile), c)
+	}
+	return c, err
+}
+
+// registry is <data>/tables.json: the hub's identity and every table it ever had.
+type registry struct {
+	Format    int         `json:"format"`
+	HubID     string      `json:"hub_id"`
+	CreatedAt time.Time   `json:"created_at"`
+	Hub       string      `json:"hub"`             // its name
+	Vault     string      `json:"vault,omitempty"` // where it is, unless below the data
+	Serve     []string    `json:"serve"`           // served when the configuration names none
+	Tables    []tableSeen `json:"tables"`
+}
+
+type tableSeen struct {
+	Table     string    `json:"table"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+const registryFormat = 1
+
+// loadRegistry reads the registry or makes a new one, which is not yet written.
+func loadRegistry(fsys disk.FS, data string, now time.Time) (registry, error) {
+	path := filepath.Join(data, tablesFile)
+	var r registry
+	err := readJSON(fsys, path, &r)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		id := make([]byte, 12)
+		_, _ = rand.Read(id) // crypto/rand never fails
+		return registry{Format: registryFormat, HubID: hex.EncodeToString(id), CreatedAt: now.UTC()}, nil
+	case err != nil:
+		return r, &storage.DamageError{File: path, Problem: "the list of tables cannot be read; put back a copy, or remove the file and name the tables with --tables", Err: err}
+	case r.Format > registryFormat:
+		return r, fmt.Errorf("%w: %s has format %d, this Brock reads up to %d; use a newer Brock", ErrInvalid, path, r.Format, registryFormat)
+	}
+	for _, t := range r.Tables {
+		if err := storage.CheckTableName(t.Table); err != nil {
+			return r, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return r, nil
+}
+
+func (r *registry) has(table string) bool {
+	return slices.ContainsFunc(r.Tables, func(t tableSeen) bool { return t.Table == table })
+}
+
+// remembered fills in what the configuration leaves open and the data directory
+// knows from the last time: the hub's name, and where its vault is.
+func (c Config) remembered() Config {
+	r, err := loadRegistry(disk.OS, c.Data, time.Time{})
+	if err != nil {
+		return c // takeData reports it
+	}
+	if c.Name == "" {
+		c.Name = r.Hub
+	}
+	if c.Vault == "" {
+		c.Vault = r.Vault
+	}
+	return c
+}
+
+// saw notes tables that exist from now on: when one is not there at a later start,
+// it is lost, not new.
+func (r *registry) saw(tables []string, now time.Time) {
+	for _, name := range tables {
+		if !r.has(name) {
+			r.Tables = append(r.Tables, tableSeen{Table: name, CreatedAt: now.UTC()})
+		}
+	}
+}
+
+func readJSON(fsys disk.FS, path string, v any) error {
+	b, err := disk.ReadFile(fsys, path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func writeJSON(fsys disk.FS, path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return disk.WriteAtomic(fsys, path, append(b, '\n'))
+}
+
+func pid() int { return os.Getpid() }

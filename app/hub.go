@@ -1,0 +1,124 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/brockdb/brock/actors"
+	"github.com/brockdb/brock/app/web"
+	"github.com/brockdb/brock/bus"
+	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/disk"
+	"github.com/brockdb/brock/storage/vault"
+)
+
+// Release is the version of this Brock.
+const Release = "0.1.0"
+
+// Hub is a running hub: tables, backup actor and bus of one process. Its methods
+// may be called from any goroutine.
+type Hub struct {
+	cfg      Config
+	log      *slog.Logger
+	lock     *disk.Lock
+	registry registry
+	creds    bus.Credentials
+	clock    *storage.Clock
+	vault    *vault.Vault
+	server   *bus.Server
+	bus      *bus.Bus
+	spool    *bus.Spool // takes the events of an offline hub
+	group    *actors.Group
+	web      *web.Server
+	cursors  *cursors
+	started  time.Time
+
+	compactMu sync.Mutex
+	history   []Compaction
+
+	ready   chan struct{} // closed when the hub serves
+	closing chan struct{}
+	life    context.Context // of work under way; ends when the hub closes
+	end     context.CancelFunc
+	ops     sync.WaitGroup
+	opsMu   sync.Mutex
+	once    sync.Once
+	err     error
+}
+
+// Open opens a hub and returns when its tables are open or have been found
+// unavailable. Errors match [ErrRunning], [ErrInvalid], [ErrInvalidName],
+// bus.ErrAddrInUse, vault.ErrInUse and vault.ErrForeign among others; then nothing
+// is left running. A single table that cannot be opened is no error: see
+// [Hub.Health].
+func Open(ctx context.Context, cfg Config) (*Hub, error) {
+	if cfg.Data != "" {
+		cfg = cfg.remembered()
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.WithDefaults()
+	if err := cfg.absolute(); err != nil {
+		return nil, err
+	}
+	h := &Hub{cfg: cfg, log: cfg.Logger.With("hub", cfg.Name), started: cfg.Wall.Now(),
+		ready: make(chan struct{}), closing: make(chan struct{})}
+	h.life, h.end = context.WithCancel(context.WithoutCancel(ctx))
+	h.cursors = newCursors(cfg.Wall)
+	for _, step := range []func(context.Context) error{h.takeData, h.openVault, h.openClock, h.openBus, h.startActors, h.serve} {
+		if err := step(ctx); err != nil {
+			shutCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+			defer cancel()
+			return nil, errors.Join(err, h.Close(shutCtx))
+		}
+	}
+	close(h.ready)
+	return h, nil
+}
+
+// closeTimeout bounds cleaning up after an Open that failed.
+const closeTimeout = 30 * time.Second
+
+func (h *Hub) path(name string) string { return filepath.Join(h.cfg.Data, name) }
+
+// isReady says whether the hub serves: it is open and does not close.
+func (h *Hub) isReady() bool {
+	select {
+	case <-h.closing:
+		return false
+	default:
+	}
+	select {
+	case <-h.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// NATSURL returns the embedded server's address, "" where there is none.
+func (h *Hub) NATSURL() string {
+	if h.server == nil {
+		return ""
+	}
+	return h.server.URL()
+}
+
+// HTTPURL returns the address of the HTTP listener, "" where there is none.
+func (h *Hub) HTTPURL() string {
+	if h.web == nil {
+		return ""
+	}
+	return h.web.URL()
+}
+
+// Credentials returns the credentials of the hub's roles. Keep them secret.
+func (h *Hub) Credentials() bus.Credentials { return h.creds }
+
+// Name returns the hub's name.
+func (h *Hub) Name() string { return h.cfg.Name }

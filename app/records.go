@@ -1,0 +1,267 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/brockdb/brock/actors"
+	"github.com/brockdb/brock/storage"
+)
+
+// The bodies of the record requests.
+type (
+	keyRequest struct {
+		Table  string `json:"table"`
+		Key    []byte `json:"key_base64"`
+		KeyStr string `json:"key"`
+	}
+	getReply struct {
+		Table     string          `json:"table"`
+		Key       []byte          `json:"key_base64"`
+		Value     []byte          `json:"value_base64"`
+		Version   storage.Version `json:"version"`
+		ExpiresAt *time.Time      `json:"expires_at"`
+	}
+	putRequest struct {
+		keyRequest
+		Value     []byte          `json:"value_base64"`
+		ExpiresAt *time.Time      `json:"expires_at"`
+		IfAbsent  bool            `json:"if_absent"`
+		IfVersion storage.Version `json:"if_version"`
+	}
+	deleteRequest struct {
+		Table string   `json:"table"`
+		Keys  [][]byte `json:"keys_base64"`
+	}
+	versionReply struct {
+		Table   string          `json:"table"`
+		Version storage.Version `json:"version"`
+	}
+	countReply struct {
+		Tables []TableCount `json:"tables"`
+	}
+	scanRequest struct {
+		Table   string `json:"table"`
+		Prefix  []byte `json:"prefix_base64"`
+		From    []byte `json:"from_base64"`
+		To      []byte `json:"to_base64"`
+		Limit   int    `json:"limit"`
+		Reverse bool   `json:"reverse"`
+		Cursor  string `json:"cursor"` // of the piece before; the rest is then ignored
+	}
+	scanReply struct {
+		Lines  string `json:"lines"`  // records as JSON lines
+		Cursor string `json:"cursor"` // for the next piece; "" after the last
+	}
+	importReply struct {
+		Records int `json:"records"`
+	}
+)
+
+// TableCount is a table's number of live records.
+type TableCount struct {
+	Table   string `json:"table"`
+	Records uint64 `json:"records"`
+	Error   string `json:"error,omitempty"` // why it cannot be counted
+}
+
+func (k keyRequest) key() []byte {
+	if len(k.Key) > 0 {
+		return k.Key
+	}
+	return []byte(k.KeyStr)
+}
+
+func (h *Hub) getRecord(ctx context.Context, r keyRequest) (any, error) {
+	t, err := h.Table(r.Table)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := t.Get(ctx, r.key())
+	if err != nil {
+		return nil, err
+	}
+	out := getReply{Table: r.Table, Key: rec.Key, Value: rec.Value, Version: rec.Version}
+	if !rec.ExpiresAt.IsZero() {
+		out.ExpiresAt = &rec.ExpiresAt
+	}
+	return out, nil
+}
+
+func (h *Hub) putRecord(ctx context.Context, r putRequest) (any, error) {
+	t, err := h.Table(r.Table)
+	if err != nil {
+		return nil, err
+	}
+	op := Op{Key: r.key(), Value: r.Value, IfAbsent: r.IfAbsent, IfVersion: r.IfVersion}
+	if r.ExpiresAt != nil {
+		op.ExpiresAt = *r.ExpiresAt
+	}
+	v, err := t.Apply(ctx, Batch{op})
+	return versionReply{r.Table, v}, err
+}
+
+func (h *Hub) deleteRecords(ctx context.Context, r deleteRequest) (any, error) {
+	t, err := h.Table(r.Table)
+	if err != nil {
+		return nil, err
+	}
+	v, err := t.Delete(ctx, r.Keys...)
+	return versionReply{r.Table, v}, err
+}
+
+func (h *Hub) countRecords(ctx context.Context, r tablesRequest) (any, error) {
+	names := r.Tables
+	if len(names) == 0 {
+		names = h.Tables()
+	}
+	out := countReply{Tables: []TableCount{}}
+	for _, name := range names {
+		t, err := h.Table(name)
+		if err != nil {
+			return nil, err
+		}
+		c := TableCount{Table: name}
+		if c.Records, err = t.Count(ctx); err != nil {
+			c.Error = err.Error()
+		}
+		out.Tables = append(out.Tables, c)
+	}
+	return out, nil
+}
+
+func (h *Hub) scanRecords(_ context.Context, r scanRequest) (any, error) {
+	var cur *cursor
+	var err error
+	if r.Cursor != "" {
+		cur, err = h.cursors.take(r.Cursor)
+	} else {
+		cur, err = h.beginScan(r)
+	}
+	if err != nil {
+		return nil, err
+	}
+	lines, _, done, err := cur.piece()
+	if err != nil || done {
+		cur.release()
+		return scanReply{Lines: string(lines)}, err
+	}
+	h.cursors.put(cur)
+	return scanReply{Lines: string(lines), Cursor: cur.id}, nil
+}
+
+func (h *Hub) beginScan(r scanRequest) (*cursor, error) {
+	if r.Limit < 0 {
+		return nil, fmt.Errorf("%w: limit %d", ErrInvalid, r.Limit)
+	}
+	ref, err := h.group.Table(r.Table)
+	if err != nil {
+		return nil, err
+	}
+	return h.cursors.begin(ref, Range{Prefix: r.Prefix, From: r.From, To: r.To, Limit: r.Limit, Reverse: r.Reverse})
+}
+
+// LineError says which line of an import is wrong.
+type LineError struct {
+	Line int // from 1
+	Err  error
+}
+
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+
+// Unwrap returns what is wrong with it.
+func (e *LineError) Unwrap() error { return e.Err }
+
+// Import writes records from JSON lines, and returns how many when all are
+// durable. A wrong line is named by a [*LineError], and then nothing is imported.
+// Each table's records are committed together as far as a batch can hold them; of
+// a key that is repeated the last line wins. Blank lines are passed over.
+func (h *Hub) Import(ctx context.Context, lines []byte) (int, error) {
+	batches := map[string]Batch{}
+	n := 0
+	for i, p := range h.parseLines(bytes.Split(lines, []byte("\n"))) {
+		switch {
+		case p.err != nil:
+			return 0, &LineError{Line: i + 1, Err: p.err}
+		case p.table != "":
+			batches[p.table] = append(batches[p.table], p.op)
+			n++
+		}
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var failed error
+	for table, b := range batches {
+		ref, err := h.group.Table(table)
+		if err != nil {
+			return 0, err
+		}
+		wg.Go(func() {
+			if err := applyAll(ctx, ref, b); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				failed = errors.Join(failed, err)
+			}
+		})
+	}
+	wg.Wait()
+	if failed != nil {
+		return 0, failed
+	}
+	return n, nil
+}
+
+// parsed is one line of an import; of a blank one all is empty.
+type parsed struct {
+	table string
+	op    Op
+	err   error
+}
+
+// parseLines parses on all processors: it is most of an import's work.
+func (h *Hub) parseLines(lines [][]byte) []parsed {
+	out := make([]parsed, len(lines))
+	part := (len(lines) + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
+	var wg sync.WaitGroup
+	for from := 0; from < len(lines); from += part {
+		wg.Go(func() {
+			for i := from; i < min(from+part, len(lines)); i++ {
+				if len(bytes.TrimSpace(lines[i])) == 0 {
+					continue
+				}
+				p := &out[i]
+				if p.table, p.op, p.err = parseLine(lines[i]); p.err == nil {
+					_, p.err = h.group.Table(p.table)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// applyAll commits the operations in as few batches as hold them.
+func applyAll(ctx context.Context, t *actors.TableRef, b Batch) error {
+	for len(b) > 0 {
+		var cost storage.Cost
+		n := 0
+		for n < len(b) {
+			next := cost.Add(b[n].Cost())
+			if n > 0 && !next.Fits() {
+				break
+			}
+			cost = next
+			n++
+		}
+		if _, err := t.Apply(ctx, b[:n]); err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}

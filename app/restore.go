@@ -1,0 +1,258 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/brockdb/brock/bus"
+	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/disk"
+	"github.com/brockdb/brock/storage/vault"
+)
+
+// RestoreRequest says what to restore.
+type RestoreRequest struct {
+	Tables   []string `json:"tables,omitempty"`
+	All      bool     `json:"all,omitempty"`      // every table that the hub serves
+	Snapshot string   `json:"snapshot,omitempty"` // a full name, a run id, or latest (the default)
+	To       string   `json:"to,omitempty"`       // restore into this data directory, not into the hub
+	DryRun   bool     `json:"dry_run,omitempty"`  // only say what would be restored
+}
+
+// Restored is the outcome of a restore. In JSON the fields of a single table also
+// stand at the top.
+type Restored struct {
+	Status  string          `json:"status"` // restored, partial or failed
+	Results []RestoredTable `json:"results"`
+}
+
+// MarshalJSON writes the shape.
+func (r Restored) MarshalJSON() ([]byte, error) {
+	if len(r.Results) == 1 { // whose status is the whole's
+		return json.Marshal(struct {
+			RestoredTable
+			Results []RestoredTable `json:"results"`
+		}{r.Results[0], r.Results})
+	}
+	type plain Restored
+	return json.Marshal(plain(r))
+}
+
+// RestoredTable is the outcome for one table.
+type RestoredTable struct {
+	Table        string          `json:"table"`
+	Status       string          `json:"status"` // restored or failed
+	Snapshot     string          `json:"snapshot"`
+	At           *time.Time      `json:"at"`      // the state that the table has now
+	Version      storage.Version `json:"version"` // of that state
+	Records      uint64          `json:"records"`
+	FileSize     int64           `json:"file_size"`
+	LaterCommits uint64          `json:"later_commits"` // that the table had and the snapshot leaves out
+	ReplacedDir  string          `json:"replaced_dir"`  // what was replaced, kept; "" where nothing was
+	DryRun       bool            `json:"dry_run,omitempty"`
+	Error        string          `json:"error"`
+}
+
+// StatusRestored is the status of a restore that succeeded.
+const StatusRestored = "restored"
+
+// Restore takes tables back to a snapshot. Each is built beside the live table,
+// proven against the ledger, and swapped in at once; the replaced store is kept.
+// While a table is rebuilt it goes on serving, and whatever fails leaves it as it
+// was. Other tables never notice. What did not succeed comes with a [*FailedError].
+func (h *Hub) Restore(ctx context.Context, req RestoreRequest) (Restored, error) {
+	ctx, done, err := h.begin(ctx)
+	if err != nil {
+		return Restored{}, err
+	}
+	defer done()
+	tables, err := h.restoreTables(req)
+	if err != nil {
+		return Restored{}, err
+	}
+	var out Restored
+	for _, name := range tables {
+		r := h.restoreOne(ctx, name, req)
+		if req.To == "" && !req.DryRun {
+			h.announceRestore(r)
+		}
+		out.Results = append(out.Results, r)
+	}
+	if req.To != "" && !req.DryRun {
+		if err := h.writeRestoredRegistry(req.To, out.Results, h.cfg.Wall.Now()); err != nil {
+			return out, err
+		}
+	}
+	return out, out.sum()
+}
+
+func (h *Hub) restoreTables(req RestoreRequest) ([]string, error) {
+	switch {
+	case req.All && len(req.Tables) > 0:
+		return nil, fmt.Errorf("%w: name tables or ask for all, not both", ErrInvalid)
+	case req.All:
+		return h.Tables(), nil
+	case len(req.Tables) == 0:
+		return nil, fmt.Errorf("%w: name the tables to restore, or ask for all", ErrInvalid)
+	}
+	for i, name := range req.Tables {
+		if _, err := h.group.Table(name); err != nil {
+			return nil, err
+		}
+		for _, earlier := range req.Tables[:i] {
+			if earlier == name {
+				return nil, fmt.Errorf("%w: table %s is named twice", ErrInvalid, name)
+			}
+		}
+	}
+	return req.Tables, nil
+}
+
+// restoreOne restores one table; a failure is in the result.
+func (h *Hub) restoreOne(ctx context.Context, name string, req RestoreRequest) RestoredTable {
+	out := RestoredTable{Table: name, Status: StatusRestored, DryRun: req.DryRun}
+	fail := func(err error) RestoredTable {
+		out.Status, out.Error = StatusFailed, err.Error()
+		return out
+	}
+	ref := req.Snapshot
+	if ref == "" {
+		ref = vault.Latest
+	}
+	snap, err := h.vault.Resolve(name, ref)
+	if err != nil {
+		return fail(err)
+	}
+	release, err := h.vault.Hold(name, snap.Name)
+	if err != nil {
+		return fail(err)
+	}
+	defer release()
+	out.Snapshot, out.At, out.Version = snap.Name, snap.CutAt, snap.Cut
+	out.Records, out.FileSize = snap.Records, snap.Bytes
+	build := func(ctx context.Context, dir string) error {
+		progress := func(done, total int64) {
+			h.progress(bus.Progress{Run: snap.Run, Table: name, Stage: "restore", Done: done, Total: total})
+		}
+		_, err := h.vault.BuildStore(ctx, name, snap.Name, dir, progress)
+		return err
+	}
+	switch {
+	case req.DryRun:
+		err = h.dryRun(name, snap, &out)
+	case req.To != "":
+		out.FileSize, err = h.restoreTo(ctx, req.To, name, build)
+	default:
+		err = h.restoreLive(ctx, name, build, &out)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return out
+}
+
+func (h *Hub) dryRun(name string, snap vault.Snapshot, out *RestoredTable) error {
+	ref, err := h.group.Table(name)
+	if err != nil {
+		return err
+	}
+	if l, err := ref.Lease(); err == nil {
+		out.LaterCommits = l.Ledger.Commits - min(snap.Ledger.Commits, l.Ledger.Commits)
+		l.Release()
+	}
+	return nil
+}
+
+func (h *Hub) restoreLive(ctx context.Context, name string, build func(context.Context, string) error, out *RestoredTable) error {
+	ref, err := h.group.Table(name)
+	if err != nil {
+		return err
+	}
+	done, err := ref.Restore(ctx, build)
+	if err != nil {
+		return err
+	}
+	out.Records, out.FileSize, out.LaterCommits, out.ReplacedDir = done.Records, done.FileBytes, done.Later, done.ReplacedDir
+	return nil
+}
+
+// restoreTo builds the table in another data directory, where it must not exist.
+func (h *Hub) restoreTo(ctx context.Context, to, name string, build func(context.Context, string) error) (int64, error) {
+	dir := filepath.Join(to, tablesDir, name)
+	if _, err := os.Lstat(dir); err == nil {
+		return 0, fmt.Errorf("%w: %s exists already; restore into an empty directory", ErrInvalid, dir)
+	}
+	d, err := storage.AdoptTableDir(h.fs(), dir, name)
+	if err != nil {
+		return 0, err
+	}
+	scratch := d.Scratch()
+	if err := build(ctx, scratch); err != nil {
+		return 0, errors.Join(err, os.RemoveAll(dir))
+	}
+	if _, err := d.Stage(scratch); err != nil {
+		return 0, err
+	}
+	if _, err := d.Swap(storage.WhyRestore); err != nil {
+		return 0, err
+	}
+	size, _, err := disk.Usage(dir)
+	return size, err
+}
+
+// writeRestoredRegistry makes the directory one that brock can open.
+func (h *Hub) writeRestoredRegistry(to string, results []RestoredTable, now time.Time) error {
+	r, err := loadRegistry(h.fs(), to, now)
+	if err != nil {
+		return err
+	}
+	names := r.Serve
+	for _, t := range results {
+		if t.Status == StatusRestored && !r.has(t.Table) {
+			names = append(names, t.Table)
+		}
+	}
+	r.Serve = names
+	r.saw(names, now)
+	return writeJSON(h.fs(), filepath.Join(to, tablesFile), r)
+}
+
+// sum fills in what follows from the results.
+func (r *Restored) sum() error {
+	e := &FailedError{What: "restore"}
+	for _, t := range r.Results {
+		if t.Status != StatusRestored {
+			e.Problems = append(e.Problems, t.Table+": "+t.Error)
+		}
+	}
+	switch len(e.Problems) {
+	case 0:
+		r.Status = StatusRestored
+		return nil
+	case len(r.Results):
+		r.Status = StatusFailed
+	default:
+		r.Status = StatusPartial
+	}
+	e.Status = r.Status
+	return e
+}
+
+func (h *Hub) announceRestore(r RestoredTable) {
+	detail := struct {
+		BackupUsed  string `json:"backup_used"`
+		RecordCount uint64 `json:"record_count"`
+		Trigger     string `json:"trigger"`
+		RestoredTable
+	}{r.Snapshot, r.Records, "manual", r}
+	if r.Status == StatusRestored {
+		h.publish(bus.RecoveryComplete, detail)
+	} else {
+		h.publish(bus.RecoveryFailed, detail)
+	}
+}

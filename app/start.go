@@ -1,0 +1,196 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/brockdb/brock/actors"
+	"github.com/brockdb/brock/app/web"
+	"github.com/brockdb/brock/bus"
+	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/disk"
+	"github.com/brockdb/brock/storage/vault"
+)
+
+// The steps of Open, in their order.
+
+// takeData locks the data directory and reads what it knows.
+func (h *Hub) takeData(context.Context) (err error) {
+	if err := h.fs().MkdirAll(h.cfg.Data); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	h.lock, err = disk.TryLock(h.path(lockFile))
+	if errors.Is(err, disk.ErrLocked) {
+		return fmt.Errorf("%w: %s; stop it first, or work with it through its address (brock finds it in %s)", ErrRunning, h.cfg.Data, hubFile)
+	}
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if err := removeFile(h.path(hubFile)); err != nil { // of a hub that was killed: the lock was free
+		return fmt.Errorf("data directory: %w", err)
+	}
+	for _, dir := range []string{h.cfg.Data, h.path(eventsDir), h.path(scratchDir)} {
+		if _, err := disk.Sweep(h.fs(), dir); err != nil {
+			return fmt.Errorf("data directory: %w", err)
+		}
+	}
+	if h.creds, err = makeCredentials(h.fs(), h.cfg.Data); err != nil {
+		return fmt.Errorf("credentials: %w", err)
+	}
+	h.loadHistory()
+	if h.registry, err = loadRegistry(h.fs(), h.cfg.Data, h.started); err != nil {
+		return err
+	}
+	h.registry.Hub, h.registry.Vault = h.cfg.Name, h.cfg.Vault
+	if h.cfg.Vault == h.path("vault") {
+		h.registry.Vault = "" // goes along when the data directory is moved
+	}
+	return writeJSON(h.fs(), h.path(tablesFile), h.registry)
+}
+
+func (h *Hub) openVault(context.Context) (err error) {
+	owner := vault.Owner{Hub: h.cfg.Name, ID: h.registry.HubID}
+	h.vault, err = vault.Open(h.fs(), h.cfg.Vault, owner, vault.Options{Logger: h.log, Now: h.cfg.Wall.Now})
+	if err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	if swept := h.vault.Swept(); len(swept) > 0 {
+		h.log.Info("removed what an interrupted backup left in the vault", "names", swept)
+	}
+	return nil
+}
+
+// openClock starts the clock above everything that the vault has seen. Tables that
+// open later raise it further.
+func (h *Hub) openClock(context.Context) (err error) {
+	if h.clock, err = storage.OpenClock(h.fs(), h.path(clockFile), h.cfg.Wall.Now); err != nil {
+		return err
+	}
+	v, err := h.vault.MaxVersion()
+	if err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	h.clock.Observe(v)
+	return nil
+}
+
+func (h *Hub) openBus(ctx context.Context) (err error) {
+	if h.cfg.Offline {
+		h.spool, err = bus.OpenSpool(h.path(eventsDir), h.log)
+		return err
+	}
+	if h.cfg.NATS == nil {
+		h.server, err = bus.StartServer(ctx, bus.ServerConfig{Hub: h.cfg.Name, Addr: h.cfg.NATSAddr,
+			StoreDir: h.path(streamDir), Credentials: h.creds, Logger: h.log})
+		if err != nil {
+			return err
+		}
+		if hook := h.cfg.Hooks.Server; hook != nil {
+			hook(h.server)
+		}
+	}
+	h.bus, err = bus.Open(ctx, bus.Config{Hub: h.cfg.Name, OutboxDir: h.path(eventsDir), Server: h.server, Conn: h.cfg.NATS, Logger: h.log})
+	return err
+}
+
+// startActors starts tables and backup actor and waits for the tables.
+func (h *Hub) startActors(ctx context.Context) error {
+	tables, err := h.chooseTables()
+	if err != nil {
+		return err
+	}
+	schedule, err := h.cfg.schedule()
+	if err != nil {
+		return err
+	}
+	last, ok, err := h.vault.LastRun()
+	if err != nil {
+		h.log.Error("the last run cannot be read", "err", err)
+	}
+	since := h.registry.CreatedAt
+	if ok && last.StartedAt != nil {
+		since = *last.StartedAt
+	}
+	system := h.cfg.System
+	if system == nil {
+		system = actors.NewSystem(h.log)
+	}
+	cfg := actors.Config{System: system, Logger: h.log, Wall: h.cfg.Wall, FS: h.fs(), Tables: tables,
+		Store: storage.Options{Logger: h.log, MinFree: h.cfg.MinFree, Unsynced: h.cfg.Unsynced, Now: h.clock.Now},
+		Clock: h.clock, Vault: h.vault, Hub: h.cfg.Name, Schedule: schedule, Keep: h.cfg.Keep, Rate: h.cfg.CopyRate,
+		Publish: h.publish, Progress: h.progress, LastRun: since}
+	if hook := h.cfg.Hooks.Actors; hook != nil {
+		hook(&cfg)
+	}
+	if h.group, err = actors.Start(cfg); err != nil {
+		return err
+	}
+	if err := h.group.Ready(ctx); err != nil {
+		return err
+	}
+	return h.noteTables()
+}
+
+// noteTables remembers the tables that serve, once they exist: written before, a
+// kill in between would make a table that never was look lost.
+func (h *Hub) noteTables() error {
+	var serving []string
+	for _, t := range h.group.Tables() {
+		if t.Status().State == actors.Serving {
+			serving = append(serving, t.Name())
+		}
+	}
+	h.registry.saw(serving, h.started)
+	return writeJSON(h.fs(), h.path(tablesFile), h.registry)
+}
+
+// chooseTables decides which tables are served, remembers them, and decides which
+// may be made: a table that has a history but no store may be on a disk that is not
+// mounted, so it is made anew only with Fresh.
+func (h *Hub) chooseTables() ([]actors.TableConfig, error) {
+	names := h.cfg.Tables
+	if len(names) == 0 {
+		names = h.registry.Serve
+	}
+	if len(names) == 0 {
+		names = DefaultTables()
+	}
+	h.registry.Serve = names
+	inVault := map[string]bool{}
+	for _, name := range h.vault.Tables() {
+		inVault[name] = true
+	}
+	var tables []actors.TableConfig
+	for _, name := range names {
+		tables = append(tables, actors.TableConfig{Name: name, Dir: filepath.Join(h.path(tablesDir), name),
+			Create: h.cfg.Fresh || !h.registry.has(name) && !inVault[name]})
+	}
+	return tables, writeJSON(h.fs(), h.path(tablesFile), h.registry)
+}
+
+// serve opens the doors: requests, HTTP, and the file by which commands find the hub.
+func (h *Hub) serve(ctx context.Context) (err error) {
+	p := Presence{Hub: h.cfg.Name, PID: pid(), StartedAt: h.started.UTC()}
+	if h.cfg.HTTPAddr != "" && !h.cfg.Offline {
+		if h.web, err = web.Start(h.cfg.HTTPAddr, h.isReady, h.log); err != nil {
+			return err
+		}
+		p.HTTPURL = h.web.URL()
+	}
+	if h.bus != nil {
+		if err := h.bus.Serve(bus.ServiceConfig{Version: Release, Description: "durable tables with proven backups", Endpoints: h.endpoints(actors.TriggerRequest)}); err != nil {
+			return err
+		}
+	}
+	if h.server != nil {
+		p.NATSURL = h.server.URL()
+	}
+	if h.cfg.Offline {
+		return nil
+	}
+	return writeJSON(h.fs(), h.path(hubFile), p)
+}
+
+func (h *Hub) fs() disk.FS { return h.cfg.Hooks.FS }

@@ -1,0 +1,71 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+
+	"github.com/brockdb/brock/bus"
+)
+
+// begin lets a piece of work in whose end Close waits for. Its context ends when
+// the hub closes.
+func (h *Hub) begin(ctx context.Context) (context.Context, func(), error) {
+	h.opsMu.Lock()
+	defer h.opsMu.Unlock()
+	select {
+	case <-h.closing:
+		return nil, nil, fmt.Errorf("hub %s: %w", h.cfg.Name, ErrClosed)
+	default:
+	}
+	h.ops.Add(1)
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(h.life, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+		h.ops.Done()
+	}, nil
+}
+
+// publish makes an event durable and lets the bus deliver it.
+func (h *Hub) publish(typ bus.EventType, detail any) {
+	e, err := bus.NewEvent(typ, h.cfg.Name, h.cfg.Wall.Now(), detail)
+	switch {
+	case err != nil:
+	case h.bus != nil:
+		err = h.bus.Publish(e)
+	default:
+		err = h.spool.Publish(e)
+	}
+	if err != nil {
+		h.log.Error("an event could not be published", "type", typ, "err", err)
+	}
+}
+
+func (h *Hub) progress(p bus.Progress) {
+	if h.bus != nil {
+		h.bus.Progress(p)
+	}
+}
+
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func waitFor(ctx context.Context, g *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() { g.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,99 @@
+package bus
+
+import (
+	"github.com/nats-io/jwt/v2"
+	natsserver "github.com/nats-io/nats-server/v2/server"
+)
+
+// Users that start with this prefix are the hub's own and can only connect
+// from within the process.
+const internalPrefix = "_hub_"
+
+// The hub uses two connections with the least rights each. The one that
+// replies to strangers may publish nowhere but to inboxes: the reply subject of
+// a request is the asker's choice, and must not become an event or a command.
+const (
+	userEvents   = internalPrefix + "events"
+	userRequests = internalPrefix + "requests"
+)
+
+const hubInbox = "_INBOX" + internalPrefix + "private"
+
+// What each role may ask, beyond what the role before it may.
+var (
+	viewerEndpoints   = []string{"health", "list", "run"}
+	operatorEndpoints = []string{"backup", "verify", "drill", "restore", "compact"}
+	adminEndpoints    = []string{"records.>"}
+)
+
+// discovery is what `nats micro` sends.
+var discovery = []string{
+	"$SRV.PING", "$SRV.PING.>", "$SRV.INFO", "$SRV.INFO.>", "$SRV.STATS", "$SRV.STATS.>",
+}
+
+// replay is what it takes to read the stream through an ordered consumer: look
+// at it, make, read and remove a consumer. Nothing here changes the stream.
+var replay = []string{
+	"$JS.API.INFO",
+	"$JS.API.STREAM.NAMES",
+	"$JS.API.STREAM.LIST",
+	"$JS.API.STREAM.INFO." + StreamName,
+	"$JS.API.STREAM.MSG.GET." + StreamName,
+	"$JS.API.DIRECT.GET." + StreamName,
+	"$JS.API.DIRECT.GET." + StreamName + ".>",
+	"$JS.API.CONSUMER.CREATE." + StreamName,
+	"$JS.API.CONSUMER.CREATE." + StreamName + ".>",
+	"$JS.API.CONSUMER.INFO." + StreamName + ".*",
+	"$JS.API.CONSUMER.DELETE." + StreamName + ".*",
+	"$JS.API.CONSUMER.MSG.NEXT." + StreamName + ".*",
+	"$JS.ACK." + StreamName + ".>",
+	"$JS.FC." + StreamName + ".>",
+}
+
+// roleUsers builds the NATS users of the three roles.
+func roleUsers(hub string, creds Credentials) []*natsserver.User {
+	publish := append(append([]string{}, discovery...), replay...)
+	added := map[Role][]string{Viewer: viewerEndpoints, Operator: operatorEndpoints, Admin: adminEndpoints}
+	var users []*natsserver.User
+	for _, role := range Roles() {
+		for _, endpoint := range added[role] {
+			publish = append(publish, requestSubject(hub, endpoint))
+		}
+		cred, _ := creds.Role(role)
+		users = append(users, &natsserver.User{
+			Username: cred.User,
+			Password: cred.Password,
+			Permissions: allow(append([]string{}, publish...), []string{
+				SubjectEvents, SubjectProgress, "_INBOX.>", role.inboxPrefix() + ".>",
+			}),
+		})
+	}
+	return users
+}
+
+// internalUsers builds the hub's own users, usable only in this process.
+func internalUsers(hub, password string) []*natsserver.User {
+	inboxes := []string{"_INBOX.>", hubInbox + ".>"}
+	for _, role := range Roles() {
+		inboxes = append(inboxes, role.inboxPrefix()+".>")
+	}
+	inProcess := map[string]struct{}{jwt.ConnectionTypeInProcess: {}}
+	return []*natsserver.User{{
+		Username: userEvents, Password: password, AllowedConnectionTypes: inProcess,
+		Permissions: allow(
+			[]string{SubjectEvents, SubjectProgress, "$JS.API.>"},
+			[]string{SubjectEvents, SubjectProgress, hubInbox + ".>"}),
+	}, {
+		Username: userRequests, Password: password, AllowedConnectionTypes: inProcess,
+		Permissions: allow(
+			inboxes,
+			[]string{requestSubject(hub, ">"), "$SRV.>", hubInbox + ".>"}),
+	}}
+}
+
+func allow(publish, subscribe []string) *natsserver.Permissions {
+	return &natsserver.Permissions{
+		Publish:   &natsserver.SubjectPermission{Allow: publish},
+		Subscribe: &natsserver.SubjectPermission{Allow: subscribe},
+	}
+}

@@ -1,0 +1,161 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	recentIDs = 512
+	clockSlop = time.Hour // how far a hub's clock may be off the NATS server's
+)
+
+// SubscribeOptions says what events a subscription begins with. At most one of
+// All, Since, Last and AfterID may be set; the zero value means events from now
+// on.
+type SubscribeOptions struct {
+	All     bool      // everything that the stream keeps
+	Since   time.Time // what was published since
+	Last    int       // so many of the newest
+	AfterID string    // what came after the event with this id; everything if the stream no longer has it
+	Buffer  int       // messages held for a slow reader; default 256
+}
+
+func (o SubscribeOptions) replays() bool {
+	return o.All || !o.Since.IsZero() || o.Last > 0 || o.AfterID != ""
+}
+
+func (o SubscribeOptions) validate() error {
+	set := 0
+	for _, is := range []bool{o.All, !o.Since.IsZero(), o.Last != 0, o.AfterID != ""} {
+		if is {
+			set++
+		}
+	}
+	if set > 1 || o.Last < 0 {
+		return configError("a subscription takes one of all, since, last and after, and last is not negative")
+	}
+	return nil
+}
+
+// subscribeEvents reads events: from the stream where there is one, else as
+// they pass by.
+func subscribeEvents(ctx context.Context, nc *Conn, opts SubscribeOptions, stream bool, log *slog.Logger) (*Subscription[Event], error) {
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{nc: nc, js: js, log: log}
+	if err = ErrNoStream; stream {
+		err = r.seek(ctx, opts)
+	}
+	if errors.Is(err, ErrNoStream) && !opts.replays() {
+		seen := newRecent(recentIDs)
+		return Events.subscribe(ctx, nc, opts.Buffer, func(e Event) bool { return seen.add(e.ID) })
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := newSubscription[Event](opts.Buffer)
+	s.start(ctx, func(ctx context.Context) error { return pumpEvents(ctx, r, s) })
+	return s, nil
+}
+
+// pumpEvents moves events from the stream to s until the end. It waits for a
+// slow reader: the stream keeps what comes meanwhile.
+func pumpEvents(ctx context.Context, r *reader, s *Subscription[Event]) error {
+	defer r.stop()
+	seen := newRecent(recentIDs)
+	for {
+		msg, pos, err := r.read(ctx)
+		if err != nil {
+			return err
+		}
+		s.lost.Add(pos.missing)
+		var e Event
+		if json.Unmarshal(msg.Data(), &e) != nil || !seen.add(e.ID) {
+			continue
+		}
+		if err := s.deliver(ctx, e); err != nil {
+			return err
+		}
+	}
+}
+
+// seek sets the reader's place. "From now on" is a sequence number too, so that
+// an outage right after subscribing loses nothing.
+func (r *reader) seek(ctx context.Context, opts SubscribeOptions) error {
+	state, err := r.state(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case opts.All:
+		r.next = max(state.FirstSeq, 1)
+	case !opts.Since.IsZero():
+		r.since = opts.Since
+	case opts.Last > 0:
+		r.next = max(state.FirstSeq, 1)
+		if n := uint64(opts.Last); state.LastSeq > n {
+			r.next = max(r.next, state.LastSeq-n+1)
+		}
+	case opts.AfterID != "":
+		found, err := r.find(ctx, state, opts.AfterID)
+		r.next = max(found+1, state.FirstSeq, 1)
+		return err
+	default:
+		r.next = state.LastSeq + 1
+	}
+	return nil
+}
+
+func (r *reader) state(ctx context.Context) (jetstream.StreamState, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	stream, err := r.js.Stream(ctx, StreamName)
+	if errors.Is(err, jetstream.ErrStreamNotFound) || noJetStream(err) || errors.Is(err, nats.ErrNoResponders) {
+		return jetstream.StreamState{}, ErrNoStream
+	}
+	if err != nil {
+		return jetstream.StreamState{}, fmt.Errorf("bus: look at the event stream: %w", err)
+	}
+	return stream.CachedInfo().State, nil
+}
+
+// find returns the stream sequence of the event with this id, or 0. An event is
+// stored after it happened, so the id's own time bounds the search.
+func (r *reader) find(ctx context.Context, state jetstream.StreamState, id string) (uint64, error) {
+	if state.Msgs == 0 {
+		return 0, nil
+	}
+	scan := &reader{nc: r.nc, js: r.js, log: r.log, headersOnly: true}
+	if at, ok := idTime(id); ok {
+		scan.since = at.Add(-clockSlop)
+	}
+	if scan.since.After(state.LastTime) {
+		return 0, nil
+	}
+	defer scan.stop()
+	for {
+		msg, pos, err := scan.read(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if msg.Headers().Get(nats.MsgIdHdr) == id {
+			return pos.seq, nil
+		}
+		if pos.pending == 0 || pos.seq >= state.LastSeq {
+			return 0, nil
+		}
+	}
+}

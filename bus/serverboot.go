@@ -1,0 +1,112 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"syscall"
+
+	natsserver "github.com/nats-io/nats-server/v2/server"
+)
+
+// loopbackAddr checks addr and returns it with a numeric host.
+func loopbackAddr(addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", configError("the NATS address %q is not host:port", addr)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return "", configError("the NATS address %q has no valid port", addr)
+	}
+	if host == "localhost" {
+		host = "127.0.0.1"
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return "", fmt.Errorf("%w: %q; use 127.0.0.1, or reach the hub through a tunnel or a leaf node", ErrNotLoopback, addr)
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// boot starts one instance and waits until it takes connections.
+func (s *Server) boot(ctx context.Context, addr string) (*natsserver.Server, error) {
+	if err := probe(addr); err != nil {
+		return nil, err
+	}
+	ns, err := natsserver.NewServer(s.options(addr))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrServerStart, err)
+	}
+	log := newServerLog(s.cfg.Logger)
+	ns.SetLoggerV2(log, false, false, false)
+	ns.Start()
+	if err := awaitReady(ctx, ns, log, addr); err != nil {
+		_ = shutdown(context.WithoutCancel(ctx), ns)
+		return nil, err
+	}
+	return ns, nil
+}
+
+// options are the server's settings. Limits are explicit: JetStream derives
+// missing ones from the free disk, and a full disk would then refuse the
+// stream.
+func (s *Server) options(addr string) *natsserver.Options {
+	host, portText, _ := net.SplitHostPort(addr)
+	port, _ := strconv.Atoi(portText)
+	if port == 0 {
+		port = natsserver.RANDOM_PORT
+	}
+	users := append(roleUsers(s.cfg.Hub, s.cfg.Credentials), internalUsers(s.cfg.Hub, s.password)...)
+	return &natsserver.Options{
+		ServerName:             "brock-" + s.cfg.Hub,
+		Host:                   host,
+		Port:                   port,
+		NoSigs:                 true,
+		Users:                  users,
+		MaxPayload:             maxPayload,
+		JetStream:              true,
+		StoreDir:               s.cfg.StoreDir,
+		SyncAlways:             true,
+		JetStreamMaxMemory:     maxMemory,
+		JetStreamMaxStore:      2*s.cfg.MaxBytes + maxPayload,
+		DisableJetStreamBanner: true,
+	}
+}
+
+// awaitReady waits until ns accepts connections, fails, or ctx ends.
+func awaitReady(ctx context.Context, ns *natsserver.Server, log *serverLog, addr string) error {
+	for {
+		select {
+		case text := <-log.fatal:
+			if strings.Contains(text, "address already in use") {
+				return addrInUse(addr)
+			}
+			return fmt.Errorf("%w: %s", ErrServerStart, text)
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ErrServerStart, ctx.Err())
+		default:
+		}
+		if ns.ReadyForConnections(readyInterval) {
+			return nil
+		}
+	}
+}
+
+// probe finds out whether addr can be bound, before nats-server only says so
+// in its log.
+func probe(addr string) error {
+	l, err := net.Listen("tcp", addr)
+	if err == nil {
+		return l.Close()
+	}
+	if errors.Is(err, syscall.EADDRINUSE) || strings.Contains(err.Error(), "Only one usage") {
+		return addrInUse(addr)
+	}
+	return fmt.Errorf("%w: %w", ErrServerStart, err)
+}
+
+func addrInUse(addr string) error {
+	return fmt.Errorf("%w: %s; another hub or NATS server listens there: stop it, or choose another address (port 0 picks a free one)", ErrAddrInUse, addr)
+}

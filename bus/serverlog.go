@@ -1,0 +1,47 @@
+package bus
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+)
+
+// serverLog gives nats-server a logger that cannot end the process, and keeps
+// the first thing that it called fatal.
+type serverLog struct {
+	log   *slog.Logger
+	once  sync.Once
+	fatal chan string // holds one
+}
+
+func newServerLog(log *slog.Logger) *serverLog {
+	return &serverLog{log: log, fatal: make(chan string, 1)}
+}
+
+func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug(line(format, v)) }
+func (l *serverLog) Debugf(format string, v ...any)  { l.log.Debug(line(format, v)) }
+func (l *serverLog) Tracef(format string, v ...any)  { l.log.Debug(line(format, v)) }
+func (l *serverLog) Errorf(format string, v ...any)  { l.log.Error(line(format, v)) }
+
+// Warnf lowers two warnings about what was chosen with open eyes: passwords
+// are 256 random bits and need no bcrypt, and large payloads carry imports.
+func (l *serverLog) Warnf(format string, v ...any) {
+	text := line(format, v)
+	if strings.Contains(text, "Plaintext passwords") || strings.Contains(text, "Maximum payloads") {
+		l.log.Debug(text)
+		return
+	}
+	l.log.Warn(text)
+}
+
+// Fatalf logs and remembers; unlike every stock logger it returns.
+func (l *serverLog) Fatalf(format string, v ...any) {
+	text := line(format, v)
+	l.log.Error(text, "fatal", true)
+	l.once.Do(func() { l.fatal <- text })
+}
+
+func line(format string, v []any) string {
+	return "nats-server: " + strings.TrimSpace(fmt.Sprintf(format, v...))
+}

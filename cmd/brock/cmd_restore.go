@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/bus"
+	"github.com/spf13/cobra"
+)
+
+func newRestore(c *cli) *cobra.Command {
+	var req app.RestoreRequest
+	cmd := &cobra.Command{
+		Use:   "restore <table>… | --all",
+		Short: "Take tables back to a snapshot",
+		Long: `Take tables back to a snapshot, the newest by default. Each is built beside the
+live table, proven, and swapped in at once; what it replaces is kept. Other tables
+never notice. Exits with 3 when only some tables were restored.`,
+		Example: `  brock restore task_queue
+  brock restore task_queue --dry-run
+  brock restore --all --snapshot <run id>
+  brock restore --all --to ./look-at-this`,
+		GroupID:           groupBackups,
+		ValidArgsFunction: c.tables(0),
+		RunE: func(cmd *cobra.Command, tables []string) error {
+			req.Tables = tables
+			if err := checkRestore(&req); err != nil {
+				return err
+			}
+			return c.restore(cmd.Context(), req)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&req.All, "all", false, "restore every table that the hub serves")
+	f.StringVar(&req.Snapshot, "snapshot", "", "a snapshot's `name`, a run id, or latest (default latest)")
+	f.StringVar(&req.To, "to", "", "restore into this data `directory`, not into the hub")
+	f.BoolVar(&req.DryRun, "dry-run", false, "only say what would be restored")
+	_ = cmd.MarkFlagDirname("to")
+	_ = cmd.RegisterFlagCompletionFunc("snapshot", c.snapshots)
+	return cmd
+}
+
+func checkRestore(req *app.RestoreRequest) (err error) {
+	switch {
+	case req.All && len(req.Tables) > 0:
+		return usagef("name tables or use --all, not both")
+	case !req.All && len(req.Tables) == 0:
+		return usagef("name the tables to restore, or use --all")
+	case req.To != "": // the hub works in another directory
+		if req.To, err = filepath.Abs(req.To); err != nil {
+			return err
+		}
+	}
+	return checkTables(req.Tables)
+}
+
+func (c *cli) restore(ctx context.Context, req app.RestoreRequest) error {
+	var r app.Restored
+	if err := c.askSlowly(ctx, bus.Operator, "restore", req, &r); err != nil {
+		return err
+	}
+	if err := c.printRestored(r, req); err != nil {
+		return err
+	}
+	return codeFor(r.Status)
+}
+
+func (c *cli) printRestored(r app.Restored, req app.RestoreRequest) error {
+	if c.json {
+		return c.printJSON(r)
+	}
+	done := app.StatusRestored
+	if req.DryRun {
+		done = "would be restored"
+	}
+	g := c.grid("TABLE", "", "TO", ">RECORDS", ">SIZE", ">LATER COMMITS LEFT OUT", "")
+	for _, t := range r.Results {
+		if t.Status != app.StatusRestored {
+			g.row(t.Table, t.Status, "-", "-", "-", "-", t.Error)
+			continue
+		}
+		g.row(t.Table, done, stamp(t.At), number(t.Records), size(t.FileSize), number(t.LaterCommits))
+	}
+	if err := g.end(); err != nil {
+		return err
+	}
+	c.printReplaced(r, req)
+	return nil
+}
+
+// printReplaced says where the state from before is.
+func (c *cli) printReplaced(r app.Restored, req app.RestoreRequest) {
+	if req.To != "" && !req.DryRun {
+		c.say("\nlook at it with brock --data %s", req.To)
+	}
+	for _, t := range r.Results {
+		if t.ReplacedDir != "" {
+			c.say("\nwhat %s was before is kept in %s", t.Table, t.ReplacedDir)
+		}
+	}
+}

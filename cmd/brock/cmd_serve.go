@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/bus"
+	"github.com/spf13/cobra"
+)
+
+type serveOptions struct {
+	cfg      app.Config
+	logLevel string
+}
+
+func newServe(c *cli) *cobra.Command {
+	var o serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a hub",
+		Long: `Run a hub on the data directory until Ctrl-C or SIGTERM; a second one ends it at
+once. The directory and its tables are made when they do not exist.`,
+		Example: `  brock serve
+  brock serve --data /srv/hub --vault /mnt/backups/hub --schedule '@every 1h' --keep 24
+  brock serve --tables jobs,mail --nats-addr 127.0.0.1:0`,
+		GroupID:           groupHub,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		Args:              cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := c.checkServe(o); err != nil {
+				return err
+			}
+			o.cfg.Data, o.cfg.Vault = c.directories()
+			o.cfg.Logger, _ = c.logger(o.logLevel)
+			return c.serve(cmd.Context(), o.cfg)
+		},
+	}
+	o.flags(cmd)
+	return cmd
+}
+
+// flags are the settings of a hub.
+func (o *serveOptions) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.cfg.Name, "name", "", "the hub's `name` (default that of the last time, or hub)")
+	f.StringSliceVar(&o.cfg.Tables, "tables", nil, "`names` of the tables, a,b,c (default those of the last time, or the nine of an agent hub)")
+	f.StringVar(&o.cfg.NATSAddr, "nats-addr", bus.DefaultAddr, "loopback `host:port` for NATS; port 0 picks a free one")
+	f.StringVar(&o.cfg.HTTPAddr, "http-addr", "127.0.0.1:8420", "loopback `host:port` for HTTP; port 0 picks a free one, empty means none")
+	f.StringVar(&o.cfg.Schedule, "schedule", "@daily", "when to back up: five cron fields, @daily, @every 10m or off")
+	f.IntVar(&o.cfg.Keep, "keep", 3, "how many snapshots of each table to keep")
+	f.BoolVar(&o.cfg.Fresh, "fresh", false, "start tables empty whose store is lost, rather than unavailable")
+	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	_ = cmd.RegisterFlagCompletionFunc("log-level", words("debug", "info", "warn", "error"))
+	_ = cmd.RegisterFlagCompletionFunc("schedule", words("@hourly", "@daily", "@weekly", "@every 10m", "off"))
+}
+
+// logger logs to standard error.
+func (c *cli) logger(level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, c.refuse("log_level", "%q is none of debug, info, warn, error", level)
+	}
+	return slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: l})), nil
+}
+
+// checkServe finds wrong settings before anything is made on the disk.
+func (c *cli) checkServe(o serveOptions) error {
+	if _, err := c.logger(o.logLevel); err != nil {
+		return err
+	}
+	if o.cfg.Keep < 1 {
+		return c.refuse("keep", "must be at least 1, not %d", o.cfg.Keep)
+	}
+	if o.cfg.Name == "" && c.origins["name"].source != fromDefault {
+		return c.refuse("name", "is empty")
+	}
+	if _, _, err := net.SplitHostPort(o.cfg.NATSAddr); err != nil {
+		return c.refuse("nats_addr", "%q is not host:port", o.cfg.NATSAddr)
+	}
+	if _, _, err := net.SplitHostPort(o.cfg.HTTPAddr); err != nil && o.cfg.HTTPAddr != "" {
+		return c.refuse("http_addr", "%q is not host:port", o.cfg.HTTPAddr)
+	}
+	return c.checkPart("name", app.Config{Name: o.cfg.Name}, c.checkPart("tables", app.Config{Tables: o.cfg.Tables},
+		c.checkPart("schedule", app.Config{Schedule: o.cfg.Schedule}, nil)))
+}
+
+// checkPart lets the hub judge one setting, before what comes next.
+func (c *cli) checkPart(key string, part app.Config, next error) error {
+	part.Data = c.data
+	if err := part.Validate(); err != nil {
+		return c.refuse(key, "is wrong: %w", err)
+	}
+	return next
+}
+
+func (c *cli) serve(ctx context.Context, cfg app.Config) error {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	for _, name := range c.unknownVariables() {
+		cfg.Logger.Warn("nothing reads this environment variable; is it misspelt?", "name", name)
+	}
+	hub, err := openHub(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if err := c.printReady(hub, cfg); err != nil {
+		return errors.Join(err, closeHub(hub, signals))
+	}
+	cfg.Logger.Info("stopping", "signal", (<-signals).String())
+	return closeHub(hub, signals)
+}
+
+// closeHub closes the hub in bounded time; a signal cuts it short.
+func closeHub(hub *app.Hub, signals <-chan os.Signal) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- hub.Close(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-signals:
+		return errors.New("stopped at once, on the second signal; what was acknowledged is durable")
+	}
+}

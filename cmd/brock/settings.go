@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// setting is a key of a configuration file. Each is also a flag with dashes and an
+// environment variable in capitals.
+type setting struct {
+	key    string
+	sample string // a value, as it stands in a file; the default where there is one
+	about  string
+}
+
+var settings = []setting{
+	{"data", "./brock-data", "The data directory. It is made when it does not exist."},
+	{"vault", "./brock-data/vault", "Where backups go. Put it on another disk than the data: a vault that dies with it\nsaves nothing. By default the one of the last time, or the directory vault below data."},
+	{"json", "false", "Whether commands print JSON."},
+	{"name", "hub", "The hub's name, a part of its NATS subjects: 1 to 64 of a-z 0-9 _ -. By default that\nof the last time, or hub."},
+	{"tables", "[task_queue, agent_mailbox]", "The tables. A table that is left out is not served, and never deleted. By default\nthose of the last time, or the nine tables of an agent hub."},
+	{"nats_addr", "127.0.0.1:4222", "Where NATS listens, on loopback only. Port 0 picks a free one."},
+	{"http_addr", "127.0.0.1:8420", "Where HTTP listens, on loopback only. Port 0 picks a free one, \"\" means none."},
+	{"schedule", "\"@daily\"", "When to back up: five cron fields, @daily, @every 10m or off."},
+	{"keep", "3", "How many snapshots of each table to keep. The newest proven one is kept besides."},
+	{"fresh", "false", "Whether tables whose store is lost start empty. Otherwise they are unavailable until\nthey are restored."},
+	{"log_level", "info", "debug, info, warn or error."},
+}
+
+// Variables that are no settings: --config itself, and what brock env prints.
+var otherVariables = []string{"BROCK_CONFIG", "BROCK_TOKEN"}
+
+func (s setting) flag() string     { return strings.ReplaceAll(s.key, "_", "-") }
+func (s setting) variable() string { return "BROCK_" + strings.ToUpper(s.key) }
+
+func settingKeys() []string {
+	keys := make([]string, len(settings))
+	for i, s := range settings {
+		keys[i] = s.key
+	}
+	return keys
+}
+
+// unknownVariables are the BROCK_ variables that nothing reads.
+func (c *cli) unknownVariables() []string {
+	out := []string{}
+	for name, value := range c.env {
+		known := slices.Contains(otherVariables, name) ||
+			slices.ContainsFunc(settings, func(s setting) bool { return s.variable() == name })
+		if strings.HasPrefix(name, "BROCK_") && value != "" && !known {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+const sampleHead = `# Settings of Brock: brock serve --config brock.yaml
+#
+# Each key is also a flag (nats_addr is --nats-addr) and an environment variable
+# (BROCK_NATS_ADDR). Flags win over variables, and variables over this file. Uncomment
+# what you change; brock config check brock.yaml then says what came of it.
+`
+
+// sampleConfig is a configuration file with every setting, commented out.
+func sampleConfig() string {
+	var b strings.Builder
+	b.WriteString(sampleHead)
+	for _, s := range settings {
+		fmt.Fprintf(&b, "\n# %s\n#%s: %s\n", strings.ReplaceAll(s.about, "\n", "\n# "), s.key, s.sample)
+	}
+	return b.String()
+}

@@ -1,0 +1,156 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"github.com/brockdb/brock/storage/disk"
+	"github.com/dgraph-io/badger/v4"
+)
+
+// Build makes a store in dir, which must not exist, from entries in ascending key
+// order, each at its own version. It closes and syncs the store, opens it again,
+// scans all of it, and returns nil only if the scan agrees with want, which becomes
+// the store's ledger. What it could not finish it removes.
+func Build(ctx context.Context, dir, table string, entries iter.Seq2[Entry, error], want Ledger) (err error) {
+	if err := disk.OS.MkdirAll(filepath.Dir(dir)); err != nil {
+		return fmt.Errorf("table %s: %w", table, err)
+	}
+	if err := os.Mkdir(dir, disk.DirMode); err != nil {
+		return fmt.Errorf("table %s: %w", table, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
+	opts := Options{}.withDefaults()
+	if err := opts.enoughSpace(dir, table); err != nil {
+		return err
+	}
+	if err := fill(ctx, dir, table, entries, want, opts); err != nil {
+		return err
+	}
+	if err := syncTree(dir); err != nil {
+		return fmt.Errorf("table %s: %w", table, err)
+	}
+	return prove(ctx, dir, table, want)
+}
+
+func fill(ctx context.Context, dir, table string, entries iter.Seq2[Entry, error], want Ledger, opts Options) error {
+	opts.Unsynced = true // all of it is synced at the end
+	db, err := badger.OpenManaged(badgerOptions(dir, opts))
+	if err != nil {
+		return openError(table, dir, err)
+	}
+	b := &builder{db: db, table: table}
+	b.begin()
+	for e, err := range entries {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = b.add(e)
+		}
+		if err != nil {
+			b.batch.Cancel()
+			return errors.Join(err, db.Close())
+		}
+	}
+	if want.Version > 0 {
+		err = b.put(ledgerKey(want.Version), want.encode(), want.Version)
+	}
+	if err == nil {
+		err = b.batch.Flush()
+	} else {
+		b.batch.Cancel()
+	}
+	return errors.Join(err, db.Close())
+}
+
+// builder writes entries in batches that are bounded by bytes: Badger counts a
+// large value as a pointer only, so its own bound would let memory grow.
+type builder struct {
+	db      *badger.DB
+	table   string
+	batch   *badger.WriteBatch
+	pending int
+}
+
+func (b *builder) begin() {
+	b.batch, b.pending = b.db.NewManagedWriteBatch(), 0
+	b.batch.SetMaxPendingTxns(2)
+}
+
+func (b *builder) add(e Entry) error {
+	r, _, problem := e.Open()
+	if problem != "" {
+		return &DamageError{Table: b.table, Problem: fmt.Sprintf("key %.80q: %s", e.Key, problem)}
+	}
+	if !r.ExpiresAt.IsZero() {
+		if err := b.put(expiryKey(r.ExpiresAt.UnixMilli(), e.Key), nil, e.Version); err != nil {
+			return err
+		}
+	}
+	return b.put(recordKey(e.Key), bytes.Clone(e.Envelope), e.Version) // the batch keeps it
+}
+
+func (b *builder) put(key, value []byte, v Version) error {
+	size := len(key) + len(value)
+	if b.pending > 0 && b.pending+size > MaxBatchLargeBytes {
+		if err := b.batch.Flush(); err != nil {
+			return err
+		}
+		b.begin()
+	}
+	b.pending += size
+	return b.batch.SetEntryAt(badger.NewEntry(key, value), uint64(v))
+}
+
+// prove opens the store as a table would and scans it.
+func prove(ctx context.Context, dir, table string, want Ledger) error {
+	s, err := Open(dir, table, Options{MinFree: -1})
+	if err != nil {
+		return err
+	}
+	err = s.Prove(ctx, want)
+	return errors.Join(err, s.Close(context.WithoutCancel(ctx)))
+}
+
+// Prove scans the whole store and compares what it reads with the account want.
+// A difference is a [DamageError].
+func (s *Store) Prove(ctx context.Context, want Ledger) error {
+	l, err := s.Lease()
+	if err != nil {
+		return err
+	}
+	defer l.Release()
+	if want.Version != l.Ledger.Version || !want.Agrees(l.Ledger) {
+		return s.damage("it is not what it should be: " + want.Differs(l.Ledger))
+	}
+	for _, err := range l.Scan(Range{}) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncTree makes all files below dir and their names durable.
+func syncTree(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return disk.OS.SyncDir(path) // fsync works alike on files and folders
+	})
+}

@@ -1,0 +1,284 @@
+package storage
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// Lease holds one version of a store for reading: all that it returns is as of
+// that version, whatever is written meanwhile. It keeps the store from closing and
+// the version's records from being discarded, so release it soon.
+type Lease struct {
+	// Ledger is the table's account at the lease's version.
+	Ledger Ledger
+	// Version is what the lease reads at: of the last commit, or of a cut.
+	Version Version
+
+	s    *Store
+	long *longRead
+	now  Version // the time by which expiry is judged
+	once sync.Once
+}
+
+// Range selects records in key order. The zero Range selects all.
+type Range struct {
+	Prefix  []byte // only keys that start with it
+	From    []byte // only keys at or after it
+	To      []byte // only keys before it
+	Limit   int    // at most so many; 0: no limit
+	Reverse bool   // from the highest key down
+}
+
+func (r *Range) whole() bool {
+	return len(r.Prefix) == 0 && len(r.From) == 0 && len(r.To) == 0 && r.Limit == 0
+}
+
+// Lease returns a lease at the last acknowledged commit.
+func (s *Store) Lease() (*Lease, error) { return s.lease(0) }
+
+// Pin returns a lease at the cut, by whose time expiry is judged. The caller makes
+// sure that no commit is in flight and that none goes past the cut before Pin
+// returns; then the ledger is that of the cut.
+func (s *Store) Pin(cut Version) (*Lease, error) {
+	if head := s.head.Load().Version; cut < head {
+		return nil, fmt.Errorf("table %s: %w: cut %d lies before the last commit %d", s.table, ErrInvalid, cut, head)
+	}
+	return s.lease(cut)
+}
+
+func (s *Store) lease(cut Version) (*Lease, error) {
+	l := &Lease{s: s, now: cut}
+	var ok bool
+	l.long, ok = s.readers.register(func() Version {
+		l.Ledger = *s.head.Load()
+		return l.Ledger.Version
+	})
+	if !ok {
+		return nil, fmt.Errorf("table %s: %w", s.table, ErrClosed)
+	}
+	l.Version = max(cut, l.Ledger.Version)
+	if cut == 0 {
+		l.now = s.opts.Now()
+	}
+	return l, nil
+}
+
+// Release ends the lease. Releasing twice is fine.
+func (l *Lease) Release() { l.once.Do(func() { l.s.readers.unregister(l.long) }) }
+
+// Get returns the live record of the key, as [Store.Get] does.
+func (l *Lease) Get(key []byte) (Record, error) {
+	r, err := l.s.getAt(key, l.Version)
+	if err == nil && r.expired(l.now.Time()) {
+		return Record{}, ErrNotFound
+	}
+	return r, err
+}
+
+// Count returns the number of live records, what is due left out. It reads only
+// the index of what is due, so it does not grow with the table.
+func (l *Lease) Count() (uint64, error) {
+	due := uint64(0)
+	for _, err := range l.due() {
+		if err != nil {
+			return 0, err
+		}
+		due++
+	}
+	if due > l.Ledger.Records {
+		return 0, l.s.damage("more records are due than there are")
+	}
+	return l.Ledger.Records - due, nil
+}
+
+// due yields the keys of the records that are due, earliest first.
+func (l *Lease) due() iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		now := l.now.millis()
+		for item, err := range l.items(badger.IteratorOptions{Prefix: expiryPrefix}, nil) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			at, key := splitExpiry(item.KeyCopy(nil))
+			if at > now || !yield(key, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Scan yields the live records of the range. After an error it ends. A scan of the
+// whole table, run to its end, has compared what it read with the ledger, and ends
+// with a [DamageError] when they differ.
+func (l *Lease) Scan(r Range) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		var found Ledger
+		n, now := 0, l.now.Time()
+		for item, err := range l.items(r.options(), r.start()) {
+			var rec Record
+			var h Hash
+			if err == nil {
+				if key := item.Key()[1:]; r.past(key) {
+					break
+				} else if !r.holds(key) {
+					continue
+				}
+				rec, h, err = l.s.open(item, nil)
+			}
+			if err != nil {
+				yield(Record{}, err)
+				return
+			}
+			found.Add(&rec, h)
+			if rec.expired(now) {
+				continue
+			}
+			if n++; !yield(rec, nil) || (r.Limit > 0 && n == r.Limit) {
+				return
+			}
+		}
+		if r.whole() && !l.Ledger.Agrees(found) {
+			yield(Record{}, l.s.damage("a scan does not agree with the ledger: "+l.Ledger.Differs(found)))
+		}
+	}
+}
+
+// Entries yields all records as they are stored, due ones included, in key order.
+// It does not open them: whoever takes them does. An entry's slices are valid until
+// the next one.
+func (l *Lease) Entries() iter.Seq2[Entry, error] { return l.entriesSince(0) }
+
+// entriesSince yields what is live at the lease's version and was written after
+// since, and deletions after since as entries without an envelope.
+func (l *Lease) entriesSince(since Version) iter.Seq2[Entry, error] {
+	o := badger.IteratorOptions{Prefix: recordPrefix, SinceTs: uint64(since), AllVersions: since > 0}
+	return func(yield func(Entry, error) bool) {
+		var last, env []byte
+		for item, err := range l.items(o, nil) {
+			var e Entry
+			switch {
+			case err != nil:
+			case since > 0 && bytes.Equal(item.Key(), last):
+				continue // an older version of the key before
+			case since > 0 && item.IsDeletedOrExpired():
+				e = Entry{Key: item.KeyCopy(nil)[1:], Version: Version(item.Version())}
+			default:
+				if e, err = l.s.entry(item, env); err == nil {
+					env = e.Envelope[:0]
+				}
+			}
+			if err == nil && since > 0 {
+				last = item.KeyCopy(last)
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// items yields Badger's items. What Badger throws while it reads becomes damage;
+// what the caller throws passes through.
+func (l *Lease) items(o badger.IteratorOptions, seek []byte) iter.Seq2[*badger.Item, error] {
+	return func(yield func(*badger.Item, error) bool) {
+		txn := l.s.db.NewTransactionAt(uint64(l.Version), false)
+		defer txn.Discard()
+		it := txn.NewIterator(o)
+		defer it.Close()
+		move := func() { it.Seek(seek) }
+		if seek == nil {
+			move = it.Rewind
+		}
+		for {
+			if err := l.s.guarded(move); err != nil {
+				yield(nil, err)
+				return
+			}
+			if !it.ValidForPrefix(o.Prefix) {
+				return
+			}
+			if l.s.readers.ended.Load() {
+				yield(nil, fmt.Errorf("table %s: %w while it was read", l.s.table, ErrClosed))
+				return
+			}
+			if !yield(it.Item(), nil) {
+				return
+			}
+			move = it.Next
+		}
+	}
+}
+
+// guarded turns a panic of Badger, which damaged blocks can cause, into an error.
+func (s *Store) guarded(f func()) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &DamageError{Table: s.table, File: s.dir, Problem: "Badger cannot read", Err: errors.New(fmt.Sprint(p))}
+		}
+	}()
+	f()
+	return nil
+}
+
+func (r *Range) options() badger.IteratorOptions {
+	return badger.IteratorOptions{Prefix: recordPrefix, Reverse: r.Reverse}
+}
+
+// start returns the key to seek first.
+func (r *Range) start() []byte {
+	if !r.Reverse {
+		return recordKey(maxBytes(r.Prefix, r.From))
+	}
+	// Downwards the seek finds the last key at or below. Keys after the range are
+	// skipped by holds; there is at most one, To itself.
+	end := r.To
+	if p := prefixEnd(r.Prefix); end == nil || (p != nil && bytes.Compare(p, end) < 0) {
+		end = p
+	}
+	if end == nil {
+		return []byte{recordRoom + 1}
+	}
+	return recordKey(end)
+}
+
+// past says that the scan has left the range for good.
+func (r *Range) past(key []byte) bool {
+	if r.Reverse {
+		low := maxBytes(r.Prefix, r.From)
+		return bytes.Compare(key, low) < 0
+	}
+	if len(r.To) > 0 && bytes.Compare(key, r.To) >= 0 {
+		return true
+	}
+	return len(r.Prefix) > 0 && bytes.Compare(key, r.Prefix) > 0 && !bytes.HasPrefix(key, r.Prefix)
+}
+
+func (r *Range) holds(key []byte) bool {
+	return bytes.HasPrefix(key, r.Prefix) && bytes.Compare(key, r.From) >= 0 &&
+		(len(r.To) == 0 || bytes.Compare(key, r.To) < 0)
+}
+
+func maxBytes(a, b []byte) []byte {
+	if bytes.Compare(a, b) > 0 {
+		return a
+	}
+	return b
+}
+
+// prefixEnd returns the first key after all that start with the prefix, nil if there is none.
+func prefixEnd(prefix []byte) []byte {
+	end := bytes.Clone(prefix)
+	for len(end) > 0 {
+		if end[len(end)-1]++; end[len(end)-1] != 0 {
+			return end
+		}
+		end = end[:len(end)-1]
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+package storage
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+)
+
+// Options of a store. The zero value works.
+type Options struct {
+	// Logger gets what Badger has to say; default slog.Default().
+	Logger *slog.Logger
+	// MinFree is the free disk space, in bytes, below which writes are refused with
+	// [ErrNoSpace], before Badger meets a full disk (which would end the process).
+	// Default 256 MiB; a negative value switches the check off.
+	MinFree int64
+	// Free tells the free bytes below a folder; default disk.Free. Tests replace it.
+	Free func(dir string) (uint64, error)
+	// Unsynced acknowledges commits before they are synced: they survive the end of
+	// the process, but not of the machine. [Store.Sync] makes up for it.
+	Unsynced bool
+	// Now judges expiry; default the wall clock. A hub hands in its [Clock.Now].
+	Now func() Version
+}
+
+const (
+	memTableBytes = 8 << 20
+	// A value-log file is mapped at twice this size. It is left for a new one once
+	// it has passed the size, and a transaction holds at most MaxBatchLargeBytes in
+	// large values, so a file never outgrows its mapping: growing it in place, with
+	// readers on it, is a SIGSEGV.
+	valueLogBytes = 32 << 20
+)
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.MinFree == 0 {
+		o.MinFree = 256 << 20
+	}
+	if o.Free == nil {
+		o.Free = diskFree
+	}
+	if o.Now == nil {
+		o.Now = func() Version { return VersionAt(time.Now()) }
+	}
+	return o
+}
+
+// badgerOptions are tuned for many small tables in one process, and for knowing
+// rather than hoping: every commit synced, blocks checked when a table file is
+// opened (with no compression every flipped bit gave a clean error there; checks
+// at block reads end the process or cut iterations short without an error).
+func badgerOptions(dir string, o Options) badger.Options {
+	return badger.DefaultOptions(dir).
+		WithSyncWrites(!o.Unsynced).
+		WithDetectConflicts(false).
+		WithNumVersionsToKeep(1).
+		WithMemTableSize(memTableBytes).
+		WithNumMemtables(2).
+		WithBaseTableSize(1 << 20).
+		WithValueLogFileSize(valueLogBytes).
+		WithValueThreshold(largeValue).
+		WithVerifyValueChecksum(true).
+		WithChecksumVerificationMode(options.OnTableRead).
+		WithCompression(options.None).
+		WithBlockCacheSize(0).
+		WithIndexCacheSize(0).
+		WithNumCompactors(2).
+		WithMetricsEnabled(false).
+		WithLogger(badgerLog{o.Logger})
+}
+
+// badgerLog passes Badger's words on: what it calls info is our debug.
+type badgerLog struct{ log *slog.Logger }
+
+func (l badgerLog) Errorf(f string, a ...any)   { l.log.Error("badger: " + line(f, a)) }
+func (l badgerLog) Warningf(f string, a ...any) { l.log.Warn("badger: " + line(f, a)) }
+func (l badgerLog) Infof(f string, a ...any)    { l.log.Debug("badger: " + line(f, a)) }
+func (l badgerLog) Debugf(string, ...any)       {}
+
+func line(f string, a []any) string {
+	s := fmt.Sprintf(f, a...)
+	for len(s) > 0 && s[len(s)-1] == '\n' {
+		s = s[:len(s)-1]
+	}
+	return s
+}

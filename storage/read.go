@@ -1,0 +1,89 @@
+package storage
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/brockdb/brock/storage/disk"
+	"github.com/dgraph-io/badger/v4"
+)
+
+func diskFree(dir string) (uint64, error) {
+	free, _, err := disk.Free(dir)
+	return free, err
+}
+
+// Get returns the live record of the key as of the last acknowledged commit. It
+// returns [ErrNotFound], also for what is due, and a [DamageError] when what is
+// stored is not what was written.
+func (s *Store) Get(key []byte) (Record, error) {
+	if !s.readers.enter() {
+		return Record{}, fmt.Errorf("table %s: %w", s.table, ErrClosed)
+	}
+	defer s.readers.leave()
+	for {
+		v := s.head.Load().Version
+		r, err := s.getAt(key, v)
+		if s.readers.discard.Load() > uint64(v) {
+			continue // the mark passed this version while it was read
+		}
+		if err == nil && r.expired(s.opts.Now().Time()) {
+			return Record{}, ErrNotFound
+		}
+		return r, err
+	}
+}
+
+func (s *Store) getAt(key []byte, v Version) (Record, error) {
+	txn := s.db.NewTransactionAt(uint64(v), false)
+	defer txn.Discard()
+	r, _, err := s.read(txn, key)
+	return r, err
+}
+
+// read returns the record as the transaction sees it, due or not, and its hash.
+func (s *Store) read(txn *badger.Txn, key []byte) (Record, Hash, error) {
+	item, err := txn.Get(recordKey(key))
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return Record{}, Hash{}, ErrNotFound
+	}
+	if err != nil {
+		return Record{}, Hash{}, s.readError(err)
+	}
+	return s.open(item, nil)
+}
+
+// open checks an item and returns it as a record whose slices are its own. env,
+// when given, is used for the copy.
+func (s *Store) open(item *badger.Item, env []byte) (Record, Hash, error) {
+	e, err := s.entry(item, env)
+	if err != nil {
+		return Record{}, Hash{}, err
+	}
+	e.Key = bytes.Clone(e.Key)
+	r, h, problem := e.Open()
+	if problem != "" {
+		return r, h, s.damage(fmt.Sprintf("key %.80q: %s", e.Key, problem))
+	}
+	return r, h, nil
+}
+
+// entry copies an item's value out of Badger; its key is valid until the iterator
+// moves. Where Badger cannot read a value it returns
+// an empty one and no error; an envelope is never empty, so opening it finds that.
+// (Comparing with ValueSize does not: it is a guess for values in the value log.)
+func (s *Store) entry(item *badger.Item, env []byte) (Entry, error) {
+	env, err := item.ValueCopy(env)
+	if err != nil {
+		return Entry{}, s.readError(err)
+	}
+	return Entry{Key: item.Key()[1:], Version: Version(item.Version()), Envelope: env}, nil
+}
+
+func (s *Store) readError(err error) error {
+	if errors.Is(err, badger.ErrDBClosed) {
+		return fmt.Errorf("table %s: %w", s.table, ErrClosed)
+	}
+	return &DamageError{Table: s.table, File: s.dir, Problem: "Badger cannot read", Err: err}
+}

@@ -1,0 +1,164 @@
+package vault
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/brockdb/brock/storage"
+)
+
+// List returns the complete snapshots of the named tables (of all, where none is
+// named), by table and then newest first: those whose manifest checks out and whose
+// files are all there in their sizes. [Vault.Verify] reads the files too. What is
+// damaged is told apart. A table without snapshots is no error.
+func (v *Vault) List(tables ...string) (Listing, error) {
+	l := Listing{Snapshots: []Snapshot{}, Problems: []Problem{}}
+	tables, err := v.choose(tables)
+	if err != nil {
+		return l, err
+	}
+	for _, table := range tables {
+		snaps, problems, err := v.listTable(table)
+		if err != nil {
+			return l, err
+		}
+		l.Snapshots = append(l.Snapshots, snaps...)
+		l.Problems = append(l.Problems, problems...)
+	}
+	return l, nil
+}
+
+// Tables returns the names of the tables that have a folder in the vault, sorted.
+func (v *Vault) Tables() []string { return v.folders(tablesName) }
+
+// choose checks the names of tables, or takes all that the vault has.
+func (v *Vault) choose(tables []string) ([]string, error) {
+	if len(tables) == 0 {
+		return v.Tables(), nil
+	}
+	tables = slices.Compact(slices.Sorted(slices.Values(tables)))
+	for _, t := range tables {
+		if err := storage.CheckTableName(t); err != nil {
+			return nil, err
+		}
+	}
+	return tables, nil
+}
+
+// listTable returns a table's complete snapshots, newest first. When retention took
+// some away while it looked, newer ones may have come: it looks again, a few times.
+func (v *Vault) listTable(table string) (snaps []Snapshot, problems []Problem, err error) {
+	for range 10 {
+		var vanished bool
+		snaps, problems, vanished, err = v.listOnce(table)
+		if err != nil || !vanished {
+			break
+		}
+	}
+	slices.SortFunc(snaps, newestFirst)
+	return snaps, problems, err
+}
+
+func (v *Vault) listOnce(table string) (snaps []Snapshot, problems []Problem, vanished bool, err error) {
+	names, err := v.snapNames(table)
+	if err != nil || len(names) == 0 {
+		return nil, nil, false, err
+	}
+	proofs := v.readProofs(table)
+	for _, name := range names {
+		s, err := v.lookAt(table, name.String())
+		switch {
+		case err == nil:
+			if p, ok := proofs[s.Name]; ok && p.ManifestSHA256 == s.ManifestSHA256 {
+				s.ProvenAt = At(p.ProvenAt)
+			}
+			snaps = append(snaps, s)
+		case v.gone(table, name.String()):
+			vanished = true
+		default:
+			problems = append(problems, v.problem(table, name.String(), s.Path, err))
+		}
+	}
+	return snaps, problems, vanished, nil
+}
+
+// lookAt checks one snapshot as far as it can without reading its data.
+func (v *Vault) lookAt(table, name string) (Snapshot, error) {
+	m, sum, err := v.readManifest(table, name)
+	if err != nil {
+		return Snapshot{Path: v.snapDir(table, name)}, err
+	}
+	s := v.snapshotOf(m, sum)
+	for _, f := range m.Files {
+		file := v.path(tablesName, table, snapsName, name, f.Name)
+		info, err := v.fs.Stat(file)
+		if err != nil {
+			return s, &storage.DamageError{Table: table, File: file, Problem: "is missing or cannot be read", Err: err}
+		}
+		if info.Size() != f.Size {
+			return s, &storage.DamageError{Table: table, File: file, Problem: fmt.Sprintf("has %d bytes, the manifest says %d", info.Size(), f.Size)}
+		}
+	}
+	return s, nil
+}
+
+// gone says that a snapshot which was there a moment ago was removed meanwhile.
+func (v *Vault) gone(table, name string) bool {
+	_, err := v.fs.Stat(v.snapDir(table, name))
+	return isMissing(err)
+}
+
+// snapNames returns the final names in a table's folder, newest first by name.
+func (v *Vault) snapNames(table string) ([]stamp, error) {
+	entries, err := v.fs.ReadDir(v.snapsDir(table))
+	if isMissing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, cannotUse(v.dir, err)
+	}
+	var names []stamp
+	for _, e := range entries {
+		if s, ok := parseStamp(e.Name()); ok && e.IsDir() {
+			names = append(names, s)
+		}
+	}
+	slices.SortFunc(names, func(a, b stamp) int { return strings.Compare(b.String(), a.String()) })
+	return names, nil
+}
+
+// Resolve returns the complete snapshot that ref means: a full name, a run's id, or
+// [Latest]. It fails with a [NoSnapshotError], or with a [storage.DamageError]
+// where the named snapshot is there but damaged.
+func (v *Vault) Resolve(table, ref string) (Snapshot, error) {
+	if err := storage.CheckTableName(table); err != nil {
+		return Snapshot{}, err
+	}
+	snaps, problems, err := v.listTable(table)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	for _, s := range snaps {
+		if ref == Latest || ref == s.Name || ref == s.Run {
+			return s, nil
+		}
+	}
+	for _, p := range problems {
+		if name, _ := parseStamp(p.Snapshot); ref == p.Snapshot || ref == name.run {
+			return Snapshot{}, &storage.DamageError{Table: table, File: v.path(p.File), Offset: p.Offset, Problem: p.Problem}
+		}
+	}
+	return Snapshot{}, v.noSnapshot(table, ref)
+}
+
+// noSnapshot says that ref means none of the table's snapshots, and what there is.
+func (v *Vault) noSnapshot(table, ref string) error {
+	e := &NoSnapshotError{Table: table, Ref: ref}
+	snaps, _, err := v.listTable(table)
+	for _, s := range snaps {
+		e.Have = append(e.Have, s.Name)
+	}
+	return errors.Join(e, err)
+}

@@ -1,0 +1,56 @@
+package vault
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/brockdb/brock/storage"
+	"github.com/stretchr/testify/require"
+)
+
+func TestListAndResolve(t *testing.T) {
+	v := newTestVault(t)
+	l, err := v.List()
+	require.NoError(t, err)
+	require.Empty(t, l.Snapshots)
+	for m := range 3 {
+		backup(t, v, m, records(m), "task", "task_queue")
+	}
+	require.Equal(t, append(snapsAt("task", 2, 1, 0), snapsAt("task_queue", 2, 1, 0)...), listed(t, v))
+	require.Equal(t, snapsAt("task", 2, 1, 0), listed(t, v, "task"))
+	require.Equal(t, []string{"task", "task_queue"}, v.Tables())
+	require.Empty(t, listed(t, v, "tas"))
+	_, err = v.List("../x")
+	require.ErrorIs(t, err, storage.ErrInvalidName)
+	for ref, minute := range map[string]int{Latest: 2, nameAt(1): 1, runAt(0): 0} {
+		s, err := v.Resolve("task", ref)
+		require.NoError(t, err)
+		require.Equal(t, nameAt(minute), s.Name)
+		require.Equal(t, uint64(minute), s.Records)
+		require.Equal(t, cutAt(minute), s.Cut)
+	}
+	_, err = v.Resolve("task", "nonsense")
+	var n *NoSnapshotError
+	require.True(t, errors.As(err, &n))
+	require.Equal(t, []string{nameAt(2), nameAt(1), nameAt(0)}, n.Have)
+	require.ErrorContains(t, err, nameAt(1))
+	_, err = v.Resolve("tas", Latest)
+	require.ErrorIs(t, err, ErrNoSnapshot)
+	require.ErrorContains(t, err, "none that is complete")
+}
+
+// Two cuts in one millisecond: the version decides, not the name.
+func TestLatestIsByCut(t *testing.T) {
+	v := newTestVault(t)
+	for i, run := range []string{"zzzzzzzz", "mmmmmmmm", "aaaaaaaa"} {
+		cut := storage.VersionAt(epoch) + storage.Version(i)
+		_, err := v.WriteSnapshot(t.Context(), SnapshotSpec{"t", run, cut, storage.Ledger{}}, seq(nil), WriteOptions{})
+		require.NoError(t, err)
+	}
+	s, err := v.Resolve("t", Latest)
+	require.NoError(t, err)
+	require.Equal(t, "aaaaaaaa", s.Run)
+	top, err := v.MaxVersion()
+	require.NoError(t, err)
+	require.Equal(t, storage.VersionAt(epoch)+2, top)
+}

@@ -1,0 +1,76 @@
+package vault
+
+import (
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/disk"
+)
+
+const proofFormat = 1
+
+// Proof says that a drill restored a snapshot and found the table's ledger. It
+// counts only while the snapshot's manifest has the hash that is in it.
+type Proof struct {
+	Format         int            `json:"format"`
+	Table          string         `json:"table"`
+	Snapshot       string         `json:"snapshot"`
+	Run            string         `json:"run"`
+	ManifestSHA256 string         `json:"manifest_sha256"`
+	Ledger         storage.Ledger `json:"ledger"` // that the restored store had
+	ProvenAt       time.Time      `json:"proven_at"`
+	DurationMS     float64        `json:"duration_ms"`
+
+	file string
+}
+
+// A proof's file is <snapshot>_<id>.json: a later proof never overwrites one.
+func cutProofName(base string) (snapshot, id string, ok bool) {
+	i := strings.LastIndexByte(base, '_')
+	if i < 0 || !runID.MatchString(base[i+1:]) {
+		return "", "", false
+	}
+	_, ok = parseStamp(base[:i])
+	return base[:i], base[i+1:], ok
+}
+
+func (v *Vault) writeProof(p Proof) error {
+	data, _, err := seal(p)
+	if err != nil {
+		return err
+	}
+	dir := v.path(proofsName, p.Table)
+	if err := v.fs.MkdirAll(dir); err != nil {
+		return err
+	}
+	return disk.WriteAtomic(v.fs, filepath.Join(dir, p.Snapshot+"_"+NewRunID(p.ProvenAt)+".json"), data)
+}
+
+// readProof reads and checks the proof in a file of the given name.
+func (v *Vault) readProof(table, base string) (p Proof, err error) {
+	file := v.path(proofsName, table, base+".json")
+	if _, err := readSealed(v.fs, file, proofFormat, &p); err != nil {
+		return Proof{}, inTable(err, table)
+	}
+	snapshot, _, ok := cutProofName(base)
+	if !ok || p.Table != table || p.Snapshot != snapshot || p.ProvenAt.IsZero() {
+		return Proof{}, &storage.DamageError{Table: table, File: file, Problem: "proof is of another snapshot than its name says"}
+	}
+	p.file = file
+	return p, nil
+}
+
+// readProofs returns the newest sound proof of each of a table's snapshots. Damaged
+// ones prove nothing; Verify reports them.
+func (v *Vault) readProofs(table string) map[string]Proof {
+	newest := map[string]Proof{}
+	for _, base := range v.documents(filepath.Join(proofsName, table)) {
+		p, err := v.readProof(table, base)
+		if err == nil && !p.ProvenAt.Before(newest[p.Snapshot].ProvenAt) {
+			newest[p.Snapshot] = p
+		}
+	}
+	return newest
+}

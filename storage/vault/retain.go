@@ -1,0 +1,87 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/brockdb/brock/storage"
+)
+
+// Retain keeps the table's keep newest complete snapshots, besides them the newest
+// proven one, those named as needed (by the change log, say) and those in use (see
+// [Vault.Hold]); it removes the table's other complete snapshots, oldest first, and
+// returns their names. keep must be at least 1. Damaged snapshots neither count as
+// kept nor are removed: they are evidence, which [Vault.Verify] reports. At the
+// end it forgets records that nothing refers to any more, within bounds.
+//
+// After an error removed is what was removed before it.
+func (v *Vault) Retain(ctx context.Context, table string, keep int, needed ...string) (removed []string, err error) {
+	leave, err := v.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if keep < 1 {
+		return nil, fmt.Errorf("table %s: %w: retention must keep at least 1 snapshot, not %d", table, storage.ErrInvalid, keep)
+	}
+	if err := storage.CheckTableName(table); err != nil {
+		return nil, err
+	}
+	v.retaining.Lock()
+	defer v.retaining.Unlock()
+	snaps, _, err := v.listTable(table)
+	if err != nil {
+		return nil, err
+	}
+	kept, victims := divide(snaps, keep, needed)
+	for _, s := range kept {
+		if err := v.keepsAfterAll(s); err != nil {
+			return nil, fmt.Errorf("retention of table %s: %w", table, err)
+		}
+	}
+	removed, err = v.removeAll(ctx, victims)
+	if err == nil {
+		err = v.forget(table)
+	}
+	if err != nil {
+		err = fmt.Errorf("retention of table %s: %w; the next one goes on with it", table, err)
+	}
+	return removed, err
+}
+
+// divide tells which snapshots (newest first) stay, and which go (oldest first).
+func divide(snaps []Snapshot, keep int, needed []string) (kept, victims []Snapshot) {
+	proven := slices.IndexFunc(snaps, func(s Snapshot) bool { return s.ProvenAt != nil })
+	for i, s := range snaps {
+		if i < keep || i == proven || slices.Contains(needed, s.Name) {
+			kept = append(kept, s)
+		} else {
+			victims = append(victims, s)
+		}
+	}
+	slices.Reverse(victims)
+	return kept, victims
+}
+
+func (v *Vault) removeAll(ctx context.Context, victims []Snapshot) (removed []string, err error) {
+	for _, s := range victims {
+		if err := ctx.Err(); err != nil {
+			return removed, err
+		}
+		unclaim, ok := v.claim(s.Table, s.Name)
+		if !ok {
+			continue // in use; the next retention removes it
+		}
+		err := v.remove(s)
+		unclaim()
+		if v.gone(s.Table, s.Name) {
+			removed = append(removed, s.Name)
+			v.log.Info("retention removed a snapshot", "table", s.Table, "snapshot", s.Name)
+		}
+		if err != nil {
+			return removed, fmt.Errorf("remove snapshot %s: %w", s.Name, err)
+		}
+	}
+	return removed, nil
+}

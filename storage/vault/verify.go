@@ -1,0 +1,180 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"path"
+	"slices"
+
+	"github.com/brockdb/brock/storage"
+)
+
+// Verify reads every byte of the named tables' snapshots (of all, where none is
+// named) and compares: records, frames and files with their checksums and the
+// manifest, the whole with the ledger, manifests with the run records, and run
+// records with what is there. It also reads all records of proofs and removals,
+// and reports what it does not know. It writes nothing.
+//
+// A snapshot that a run record names must be there, unless retention recorded its
+// removal. A snapshot that no run record names is complete all the same: a crash
+// came between the two. What a live backup or retention does meanwhile, in this or
+// another process, is no problem.
+//
+// A named table that the vault knows nothing of is a [NoSnapshotError]; otherwise
+// the error is ctx's, or says that the vault cannot be used.
+func (v *Vault) Verify(ctx context.Context, tables ...string) (Report, error) {
+	began := v.now()
+	c := &verifier{v: v, ctx: ctx, all: len(tables) == 0, hashes: map[string]string{}}
+	err := c.run(tables)
+	v.finish(&c.rep, began)
+	c.rep.Problems = full(c.rep.Problems)
+	return c.rep, err
+}
+
+type verifier struct {
+	v       *Vault
+	ctx     context.Context
+	all     bool
+	rep     Report
+	records []manifestRef     // of all sound run records
+	hashes  map[string]string // manifest hash by table/snapshot, as recorded
+}
+
+func (c *verifier) run(tables []string) error {
+	// Run records first: whatever they name was there before they were written.
+	if err := c.readRuns(); err != nil {
+		return err
+	}
+	chosen, err := c.v.choose(tables)
+	if err != nil {
+		return err
+	}
+	if c.all {
+		c.layout()
+	}
+	for _, table := range chosen {
+		if !c.all && !c.known(table) {
+			return &NoSnapshotError{Table: table, Ref: Latest}
+		}
+		if err := c.table(table); err != nil {
+			return err
+		}
+	}
+	c.missing(chosen)
+	for _, table := range c.documented(chosen) {
+		c.documents(table)
+	}
+	return c.ctx.Err()
+}
+
+// report adds a problem.
+func (c *verifier) report(table, snapshot, file string, err error) {
+	c.rep.Problems = append(c.rep.Problems, c.v.problem(table, snapshot, file, err))
+}
+
+func (c *verifier) readRuns() error {
+	return c.v.eachRun(func(name stamp) bool {
+		rec, err := c.v.readRun(name)
+		if err != nil {
+			if !isMissing(err) {
+				c.report("", "", c.v.runFile(name), err)
+			}
+			return true
+		}
+		c.records = append(c.records, rec.Manifests...)
+		for _, m := range rec.Manifests {
+			c.hashes[path.Join(m.Table, m.Snapshot)] = m.SHA256
+		}
+		return true
+	})
+}
+
+// known says whether the vault has or had anything of the table.
+func (c *verifier) known(table string) bool {
+	return slices.Contains(c.v.folders(tablesName), table) || slices.Contains(c.v.folders(removalsName), table) ||
+		slices.ContainsFunc(c.records, func(m manifestRef) bool { return m.Table == table })
+}
+
+// table verifies all of a table's snapshots.
+func (c *verifier) table(table string) error {
+	c.tableLayout(table)
+	names, err := c.v.snapNames(table)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		before := len(c.rep.Problems)
+		c.snapshot(table, name.String())
+		if err := c.ctx.Err(); err != nil {
+			c.rep.Problems = c.rep.Problems[:before]
+			return err
+		}
+		if c.v.gone(table, name.String()) { // missing tells whether it may be
+			c.rep.Problems = c.rep.Problems[:before]
+			continue
+		}
+		c.rep.Checked++
+	}
+	return nil
+}
+
+// snapshot verifies one snapshot, which is held meanwhile.
+func (c *verifier) snapshot(table, name string) {
+	release, err := c.v.Hold(table, name)
+	if err != nil {
+		return // retention is removing it
+	}
+	defer release()
+	dir := c.v.snapDir(table, name)
+	m, sum, err := c.v.readManifest(table, name)
+	if err != nil {
+		c.report(table, name, dir, err)
+		return
+	}
+	if want, ok := c.hashes[path.Join(table, name)]; ok && want != sum {
+		c.report(table, name, dir, &storage.DamageError{File: c.v.path(tablesName, table, snapsName, name, manifestName),
+			Problem: "manifest is not the one in the run record"})
+	}
+	c.strangers(dir, table, name, func(file string, _ bool) bool {
+		return file == manifestName || slices.ContainsFunc(m.Files, func(f FileInfo) bool { return f.Name == file })
+	})
+	c.data(&m)
+}
+
+// data reads all of a snapshot's files; damage in one hides none in the next.
+func (c *verifier) data(m *Manifest) {
+	var keys ascending
+	var total storage.Ledger
+	sound := true
+	for i := range m.Files {
+		n, err := c.v.readPart(c.ctx, m, i, &keys, func(_ storage.Entry, r *storage.Record, h storage.Hash) error {
+			total.Add(r, h)
+			return nil
+		})
+		c.rep.Bytes += n
+		if err != nil {
+			sound = false
+			c.report(m.Table, m.Snapshot, c.v.snapDir(m.Table, m.Snapshot), err)
+		}
+		if c.ctx.Err() != nil {
+			return
+		}
+	}
+	if sound && !m.Ledger.Agrees(total) {
+		c.report(m.Table, m.Snapshot, c.v.snapDir(m.Table, m.Snapshot), errors.New(m.Ledger.Differs(total)))
+	}
+}
+
+// missing reports recorded snapshots that are gone without a record of removal.
+func (c *verifier) missing(chosen []string) {
+	for _, m := range c.records {
+		if !c.all && !slices.Contains(chosen, m.Table) || !c.v.gone(m.Table, m.Snapshot) {
+			continue
+		}
+		_, err := c.v.readRemoval(m.Table, m.Snapshot)
+		if isMissing(err) {
+			c.report(m.Table, m.Snapshot, c.v.snapDir(m.Table, m.Snapshot),
+				errors.New("the snapshot is recorded, was not removed by retention, and is missing: a copy of its folder, if there is one, can be put back"))
+		}
+	}
+}
