@@ -37,6 +37,8 @@ func TestProgressDuringOutage(t *testing.T) {
 	w := newWorld(t)
 	b := w.bus()
 	require.NoError(t, w.server.Stop(w.ctx()))
+	// Until the client has noticed, it takes what it is given.
+	eventually(t, "the client has noticed", func() bool { return !b.Status().Connected })
 	for range 10 * progressBuffer {
 		b.Progress(Progress{})
 	}

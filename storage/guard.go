@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/brockdb/brock/storage/disk"
 	"github.com/dgraph-io/badger/v4"
 )
 
@@ -49,10 +50,24 @@ func dropUnborn(dir string, e os.DirEntry) error {
 	if !strings.HasSuffix(e.Name(), ".mem") {
 		return nil
 	}
-	if info, err := e.Info(); err != nil || info.Size() > 0 {
+	path := filepath.Join(dir, e.Name())
+	if info, err := os.Stat(path); errors.Is(err, os.ErrNotExist) || err == nil && info.Size() > 0 {
+		return nil
+	}
+	// A store that is open makes such a file too, for a moment; only its lock, which
+	// is Badger's on the folder, tells the two apart.
+	lock, err := disk.TryLockDir(dir)
+	if errors.Is(err, disk.ErrLocked) {
+		return fmt.Errorf("%s: %w", dir, ErrLocked)
+	}
+	if err != nil {
 		return err
 	}
-	return os.Remove(filepath.Join(dir, e.Name()))
+	info, err := os.Stat(path)
+	if err == nil && info.Size() == 0 {
+		err = os.Remove(path)
+	}
+	return errors.Join(err, lock.Unlock())
 }
 
 // openError gives Badger's error on open its kind. Badger wraps by formatting, so

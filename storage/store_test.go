@@ -374,6 +374,13 @@ func TestGuards(t *testing.T) {
 	s.put("k", "v")
 	_, err = Open(s.Dir(), "things", Options{})
 	require.ErrorIs(t, err, ErrLocked)
+	// While a store is open, such a file may be its next memtable.
+	fresh := filepath.Join(s.Dir(), "00098.mem")
+	require.NoError(t, os.WriteFile(fresh, nil, 0o600))
+	_, err = Open(s.Dir(), "things", Options{})
+	require.ErrorIs(t, err, ErrLocked)
+	require.FileExists(t, fresh)
+	require.NoError(t, os.Remove(fresh))
 	require.NoError(t, s.Close(context.Background()))
 	manifest := filepath.Join(s.Dir(), "MANIFEST")
 	require.NoError(t, os.Rename(manifest, manifest+"-gone"))

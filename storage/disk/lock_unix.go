@@ -19,7 +19,16 @@ type Lock struct{ f *os.File }
 // TryLock takes the lock on the named file, making the file when it is missing.
 // It returns [ErrLocked] at once when the lock is held.
 func TryLock(name string) (*Lock, error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, FileMode)
+	return tryLock(name, os.O_RDWR|os.O_CREATE)
+}
+
+// TryLockDir is [TryLock] for a folder that exists.
+func TryLockDir(name string) (*Lock, error) {
+	return tryLock(name, os.O_RDONLY)
+}
+
+func tryLock(name string, flag int) (*Lock, error) {
+	f, err := os.OpenFile(name, flag, FileMode)
 	if err != nil {
 		return nil, err
 	}

@@ -1,14 +1,15 @@
 package harness_test
 
 import (
+	"encoding/json"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/brockdb/brock/storage"
-	"github.com/brockdb/brock/storage/disk"
 	"github.com/brockdb/brock/test/harness"
 	"github.com/stretchr/testify/require"
 )
@@ -64,10 +65,13 @@ var tableStates = []struct {
 // occupy opens table a's store, as another process might, when its crashed actor has
 // let go of it.
 func (r *reactor) occupy() (s *storage.Store) {
-	d, err := storage.OpenTableDir(disk.OS, filepath.Join(r.h.Dir, "data", "tables", "a"), "a")
-	require.NoError(r.t, err)
+	dir := filepath.Join(r.h.Dir, "data", "tables", "a")
 	require.Eventually(r.t, func() bool {
-		s, err = d.Open(storage.Options{Logger: slog.New(slog.DiscardHandler)})
+		b, err := os.ReadFile(filepath.Join(dir, "table.json"))
+		require.NoError(r.t, err)
+		var marker struct{ Current string }
+		require.NoError(r.t, json.Unmarshal(b, &marker))
+		s, err = storage.Open(filepath.Join(dir, "store", marker.Current), "a", storage.Options{Logger: slog.New(slog.DiscardHandler)})
 		return err == nil
 	}, 20*time.Second, time.Millisecond)
 	return s
