@@ -58,7 +58,7 @@ func (a *tableActor) commitGroup() {
 			for i, g := range group {
 				batches[i] = g.batch
 			}
-			m.each, m.wrote, m.err = store.Commit(m.version, batches)
+			m.out, m.err = store.Commit(m.version, batches)
 		}
 		if !errors.Is(m.err, storage.ErrCutPending) {
 			a.table.answerGroup(m, store) // here, so that callers need not wait for the mailbox
@@ -125,7 +125,7 @@ func (a *tableActor) committed(m *committedMsg) {
 		return
 	}
 	for i, g := range m.group {
-		if m.err == nil && (i >= len(m.each) || m.each[i] == nil) {
+		if m.err == nil && (i >= len(m.out.Each) || m.out.Each[i] == nil) {
 			a.expectDue(g.batch)
 		}
 	}
@@ -140,8 +140,8 @@ func (a *tableActor) committed(m *committedMsg) {
 func (t *table) answerGroup(m *committedMsg, s *storage.Store) {
 	for i, g := range m.group {
 		err := m.err
-		if err == nil && i < len(m.each) {
-			err = m.each[i]
+		if err == nil && i < len(m.out.Each) {
+			err = m.out.Each[i]
 		}
 		if errors.Is(err, storage.ErrCutPending) {
 			err = &UnavailableError{Table: t.conf.Name, Err: errCrashed}

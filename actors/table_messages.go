@@ -30,8 +30,7 @@ type (
 		epoch   uint64
 		group   []*applyMsg
 		version storage.Version
-		each    []error
-		wrote   bool
+		out     storage.Outcome
 		err     error
 	}
 	// flushMsg asks the table to finish what is in flight and pin the cut.

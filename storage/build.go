@@ -64,7 +64,7 @@ func fill(ctx context.Context, dir, table string, entries iter.Seq2[Entry, error
 		}
 	}
 	if want.Version > 0 {
-		err = b.put(ledgerKey(want.Version), want.encode(), want.Version)
+		err = b.put(ledgerKey(want.Version), want.Append(nil), want.Version)
 	}
 	if err == nil {
 		err = b.batch.Flush()

@@ -12,38 +12,47 @@ import (
 // ledger in it. v must be higher than the version of every commit before, and no
 // two batches may hold the same key. Errors for single batches (a condition that
 // does not hold, damage found under a key) leave that batch out and stand in the
-// first result, in the batches' order; the others are written. wrote is false when
-// nothing had to be written.
+// outcome; the others are written.
 //
-// An error in the last result concerns all. When it matches [ErrUnknownOutcome],
-// the store takes no more writes: close it and open it again, which reads back
-// what happened. With any other error nothing was written.
-func (s *Store) Commit(v Version, batches []Batch) (each []error, wrote bool, err error) {
+// An error concerns all. When it matches [ErrUnknownOutcome], the store takes no
+// more writes: close it and open it again, which reads back what happened. With any
+// other error nothing was written.
+func (s *Store) Commit(v Version, batches []Batch) (Outcome, error) {
 	if !s.readers.enter() {
-		return nil, false, fmt.Errorf("table %s: %w", s.table, ErrClosed)
+		return Outcome{}, fmt.Errorf("table %s: %w", s.table, ErrClosed)
 	}
 	defer s.readers.leave()
 	if f := s.failed.Load(); f != nil {
-		return nil, false, *f
+		return Outcome{}, *f
 	}
 	if err := s.opts.enoughSpace(s.dir, s.table); err != nil {
-		return nil, false, err
+		return Outcome{}, err
 	}
 	w, err := s.begin(v)
 	if err != nil {
-		return nil, false, err
+		return Outcome{}, err
 	}
 	defer w.txn.Discard()
-	each = make([]error, len(batches))
+	each := make([]error, len(batches))
 	for i, b := range batches {
 		if each[i] = w.batch(b); errors.Is(each[i], badger.ErrTxnTooBig) {
-			return nil, false, fmt.Errorf("table %s: %w: commit does not fit a transaction", s.table, ErrTooLarge)
+			return Outcome{}, fmt.Errorf("table %s: %w: commit does not fit a transaction", s.table, ErrTooLarge)
 		}
 	}
-	if w.changes == 0 {
-		return each, false, nil
+	if len(w.changes) == 0 {
+		return Outcome{Each: each}, nil
 	}
-	return each, true, w.commit()
+	if err := w.commit(); err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{Each: each, Ledger: w.ledger, Changes: w.changes}, nil
+}
+
+// Outcome is what a commit did.
+type Outcome struct {
+	Each    []error // of each batch, in their order
+	Ledger  Ledger  // after it
+	Changes []Entry // what it wrote, deletions without an envelope; empty: there was nothing to write
 }
 
 // writer is one commit in the making.
@@ -54,7 +63,7 @@ type writer struct {
 	now     time.Time
 	old     Ledger
 	ledger  Ledger
-	changes int
+	changes []Entry
 }
 
 func (s *Store) begin(v Version) (*writer, error) {
@@ -63,7 +72,9 @@ func (s *Store) begin(v Version) (*writer, error) {
 		return nil, fmt.Errorf("table %s: %w: version %d is not above %d", s.table, ErrInvalid, v, old.Version)
 	}
 	txn := s.db.NewTransactionAt(uint64(old.Version), true)
-	return &writer{s: s, txn: txn, v: v, now: s.opts.Now().Time(), old: old, ledger: old}, nil
+	w := &writer{s: s, txn: txn, v: v, now: s.opts.Now().Time(), old: old, ledger: old}
+	w.ledger.Writes, w.ledger.Change = 0, Digest{}
+	return w, nil
 }
 
 // change is what one operation does to one key.
@@ -148,10 +159,11 @@ func (w *writer) apply(c *change) error {
 	} else if c.op.Delete {
 		return nil
 	}
-	w.changes++
 	key := recordKey(c.op.Key)
 	if c.op.Delete {
 		w.ledger.Dead += uint64(len(key)) + opOverhead/2 // the tombstone itself
+		w.ledger.note(hashEntry(c.op.Key, w.v, flagDeleted, 0, nil))
+		w.changes = append(w.changes, Entry{Key: key[1:], Version: w.v})
 		return w.txn.Delete(key)
 	}
 	expires := c.op.ExpiresAt
@@ -163,6 +175,8 @@ func (w *writer) apply(c *change) error {
 	}
 	env, h := seal(c.op.Key, c.op.Value, w.v, expires)
 	w.ledger.Add(&Record{Key: c.op.Key, Value: c.op.Value}, h)
+	w.ledger.note(h)
+	w.changes = append(w.changes, Entry{Key: key[1:], Version: w.v, Envelope: env})
 	return w.txn.Set(key, env)
 }
 
@@ -203,7 +217,7 @@ func (w *writer) putLedger() error {
 			return err
 		}
 	}
-	return w.txn.Set(key, w.ledger.encode())
+	return w.txn.Set(key, w.ledger.Append(nil))
 }
 
 func (o Options) enoughSpace(dir, table string) error {

@@ -102,7 +102,7 @@ func (s *Store) finish(b *builder, next Ledger) error {
 			return err
 		}
 	}
-	err := b.put(ledgerKey(next.Version), next.encode(), next.Version)
+	err := b.put(ledgerKey(next.Version), next.Append(nil), next.Version)
 	if err == nil {
 		err = b.batch.Flush()
 	}

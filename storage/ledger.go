@@ -21,6 +21,11 @@ type Ledger struct {
 	// Dead estimates the bytes that overwritten and deleted records still occupy.
 	// It is no part of [Ledger.Agrees].
 	Dead uint64 `json:"-"`
+	// Writes counts what the last commit wrote and deleted, and Change is the digest of
+	// just that, deletions included (see [Entry.Hash]): they tell whether a commit that
+	// is read back, from the store or the change log, is whole.
+	Writes uint64 `json:"-"`
+	Change Digest `json:"-"`
 }
 
 // Digest is the sum, modulo 2^128, of the hashes of all live records: it does not
@@ -69,6 +74,32 @@ func (l *Ledger) remove(r *Record, h Hash) {
 	l.Digest.sub(h)
 }
 
+// note counts one change into the last commit's own account.
+func (l *Ledger) note(h Hash) {
+	l.Writes++
+	l.Change.add(h)
+}
+
+// Misses says in words how the changes, which should be those of the commit that
+// wrote the ledger, are not; "" when they are. Each change is checked, too.
+func (l Ledger) Misses(changes []Entry) (problem string) {
+	var found Ledger
+	for _, e := range changes {
+		h, problem := e.Hash()
+		if problem != "" {
+			return fmt.Sprintf("key %.80q: %s", e.Key, problem)
+		}
+		if e.Version != l.Version {
+			return fmt.Sprintf("key %.80q has version %d, its commit %d", e.Key, e.Version, l.Version)
+		}
+		found.note(h)
+	}
+	if found.Writes != l.Writes || found.Change != l.Change {
+		return fmt.Sprintf("commit %d made %d changes with digest %s; found %d with digest %s", l.Version, l.Writes, l.Change, found.Writes, found.Change)
+	}
+	return ""
+}
+
 // Agrees says whether both count the same records, bytes and digest. Version and
 // Commits are not compared: a scan cannot know them.
 func (l Ledger) Agrees(other Ledger) bool {
@@ -82,33 +113,37 @@ func (l Ledger) Differs(found Ledger) string {
 }
 
 const (
-	ledgerFormat = 1
-	ledgerSize   = 1 + 7*8 + 8
+	ledgerFormat  = 1
+	ledgerNumbers = 10
+	// LedgerSize is the length of an encoded ledger, in bytes.
+	LedgerSize = 1 + ledgerNumbers*8 + 8
 )
 
-// encode writes the ledger as its format byte, seven big-endian numbers and the
-// XXH3 of all that.
-func (l *Ledger) encode() []byte {
-	b := make([]byte, 1, ledgerSize)
-	b[0] = ledgerFormat
-	for _, n := range [...]uint64{uint64(l.Version), l.Records, l.Bytes, l.Digest.hi, l.Digest.lo, l.Commits, l.Dead} {
+// Append appends the encoded ledger: its format byte, ten big-endian numbers and
+// the XXH3 of all that.
+func (l *Ledger) Append(b []byte) []byte {
+	start := len(b)
+	b = append(b, ledgerFormat)
+	for _, n := range [ledgerNumbers]uint64{uint64(l.Version), l.Records, l.Bytes, l.Digest.hi, l.Digest.lo, l.Commits, l.Dead,
+		l.Writes, l.Change.hi, l.Change.lo} {
 		b = be64(b, n)
 	}
-	return be64(b, xxh3.Hash(b))
+	return be64(b, xxh3.Hash(b[start:]))
 }
 
-func decodeLedger(b []byte) (l Ledger, problem string) {
-	if len(b) != ledgerSize || b[0] != ledgerFormat {
+// DecodeLedger reads what [Ledger.Append] wrote. problem says in words why it cannot.
+func DecodeLedger(b []byte) (l Ledger, problem string) {
+	if len(b) != LedgerSize || b[0] != ledgerFormat {
 		return l, "ledger has an unknown format"
 	}
-	body := b[:ledgerSize-8]
+	body := b[:LedgerSize-8]
 	if binary.BigEndian.Uint64(b[len(body):]) != xxh3.Hash(body) {
 		return l, "ledger does not match its checksum"
 	}
-	var n [7]uint64
+	var n [ledgerNumbers]uint64
 	for i := range n {
 		n[i] = binary.BigEndian.Uint64(body[1+8*i:])
 	}
-	l = Ledger{Version: Version(n[0]), Records: n[1], Bytes: n[2], Digest: Digest{n[3], n[4]}, Commits: n[5], Dead: n[6]}
-	return l, ""
+	return Ledger{Version: Version(n[0]), Records: n[1], Bytes: n[2], Digest: Digest{n[3], n[4]}, Commits: n[5], Dead: n[6],
+		Writes: n[7], Change: Digest{n[8], n[9]}}, ""
 }

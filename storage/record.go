@@ -24,7 +24,7 @@ type Record struct {
 type Entry struct {
 	Key      []byte
 	Version  Version
-	Envelope []byte
+	Envelope []byte // nil: the key was deleted at the version
 }
 
 // Hash is a record's 128-bit hash: one half guards the record, the whole enters
@@ -35,6 +35,7 @@ type Hash = xxh3.Uint128
 const (
 	envelopeFormat  = 1
 	flagExpires     = 1
+	flagDeleted     = 2 // in hashes only: a deletion has no envelope
 	envelopeFixed   = 2 + 8
 	envelopeMaximum = envelopeFixed + 8
 )
@@ -106,6 +107,16 @@ func (e Entry) Open() (r Record, h Hash, problem string) {
 	}
 	r.Key, r.Value, r.Version = e.Key, value, e.Version
 	return r, h, ""
+}
+
+// Hash returns the hash of the entry's record or, where it has no envelope, of the
+// deletion that it is. A record that fails its check gives a problem in words.
+func (e Entry) Hash() (h Hash, problem string) {
+	if e.Envelope == nil {
+		return hashEntry(e.Key, e.Version, flagDeleted, 0, nil), ""
+	}
+	_, h, problem = e.Open()
+	return h, problem
 }
 
 // expired says whether the record is due at the time: from its expiry on it is invisible.

@@ -107,7 +107,7 @@ func (s *Store) readLedger() (Ledger, error) {
 	var l Ledger
 	err := it.Item().Value(func(b []byte) error {
 		var problem string
-		if l, problem = decodeLedger(b); problem != "" {
+		if l, problem = DecodeLedger(b); problem != "" {
 			return s.damage(problem)
 		}
 		return nil

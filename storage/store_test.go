@@ -53,11 +53,14 @@ func (ts *testStore) reopen() {
 
 func (ts *testStore) commit(b Batch) error {
 	ts.v++
-	each, _, err := ts.Commit(ts.v, []Batch{b})
+	out, err := ts.Commit(ts.v, []Batch{b})
 	if err != nil {
 		return err
 	}
-	return each[0]
+	if len(out.Changes) > 0 {
+		require.Empty(ts.t, out.Ledger.Misses(out.Changes))
+	}
+	return out.Each[0]
 }
 
 func (ts *testStore) put(key, value string) {
@@ -173,21 +176,21 @@ func TestGroupOfBatches(t *testing.T) {
 	s := newStore(t)
 	s.put("taken", "1")
 	s.v++
-	each, wrote, err := s.Commit(s.v, []Batch{
+	out, err := s.Commit(s.v, []Batch{
 		{{Key: []byte("x"), Value: []byte("1")}},
 		{{Key: []byte("taken"), Value: []byte("2"), IfAbsent: true}, {Key: []byte("y"), Value: []byte("2")}},
 		{{Key: []byte("z"), Value: []byte("3")}},
 	})
 	require.NoError(t, err)
-	require.True(t, wrote)
-	require.NoError(t, each[0])
-	require.ErrorIs(t, each[1], ErrConflict)
-	require.NoError(t, each[2])
+	require.Len(t, out.Changes, 2)
+	require.NoError(t, out.Each[0])
+	require.ErrorIs(t, out.Each[1], ErrConflict)
+	require.NoError(t, out.Each[2])
 	require.Equal(t, []string{"taken", "x", "z"}, s.keys(Range{}))
 	s.v++
-	_, wrote, err = s.Commit(s.v, []Batch{{{Key: []byte("gone"), Delete: true}}})
+	out, err = s.Commit(s.v, []Batch{{{Key: []byte("gone"), Delete: true}}})
 	require.NoError(t, err)
-	require.False(t, wrote, "deleting nothing writes nothing")
+	require.Empty(t, out.Changes, "deleting nothing writes nothing")
 }
 
 func TestExpiry(t *testing.T) {
