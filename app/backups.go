@@ -23,6 +23,10 @@ type (
 	Problem  = vault.Problem
 )
 
+// Status is how a piece of work ended, in one word: of a [Run], [Result], [Report],
+// [DrillReport], [Restored], [RestoredTable], [Compaction] or [CompactedTable].
+type Status = vault.Status
+
 // Statuses of runs, reports and results.
 const (
 	StatusComplete = vault.StatusComplete
@@ -87,7 +91,7 @@ func (h *Hub) Verify(ctx context.Context, tables ...string) (Report, error) {
 }
 
 // problems is the error of a report that has any.
-func problems(what, status string, found []Problem) error {
+func problems(what string, status Status, found []Problem) error {
 	if status == StatusOK {
 		return nil
 	}
@@ -110,7 +114,7 @@ type Proof struct {
 
 // DrillReport is a drill's report and what it proved.
 type DrillReport struct {
-	Status     string    `json:"status"`
+	Status     Status    `json:"status"`
 	Checked    int       `json:"checked"`
 	Bytes      int64     `json:"bytes"`
 	DurationMS float64   `json:"duration_ms"`

@@ -11,7 +11,7 @@ import (
 
 // Compaction is one run of compaction.
 type Compaction struct {
-	Status     string           `json:"status"` // complete, partial or failed
+	Status     Status           `json:"status"` // complete, partial or failed
 	Trigger    string           `json:"trigger"`
 	StartedAt  time.Time        `json:"started_at"`
 	DurationMS float64          `json:"duration_ms"`
@@ -21,7 +21,7 @@ type Compaction struct {
 // CompactedTable is the outcome for one table.
 type CompactedTable struct {
 	Table               string  `json:"table"`
-	Status              string  `json:"status"` // ok or error
+	Status              Status  `json:"status"` // ok or error
 	Records             uint64  `json:"records"`
 	BytesBefore         int64   `json:"bytes_before"` // on the disk
 	BytesAfter          int64   `json:"bytes_after"`

@@ -51,12 +51,12 @@ type (
 // everything. The result that is returned beside it has the details.
 type FailedError struct {
 	What     string   // restore, drill, verify or compaction
-	Status   string   // partial or failed
+	Status   Status   // partial or failed
 	Problems []string // one a table or file
 }
 
 func (e *FailedError) Error() string {
-	return e.What + " " + e.Status + ": " + strings.Join(e.Problems, "; ")
+	return e.What + " " + string(e.Status) + ": " + strings.Join(e.Problems, "; ")
 }
 
 // codes names each kind of error on the roads outside, first match first.

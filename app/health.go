@@ -13,11 +13,25 @@ import (
 	"github.com/brockdb/brock/storage/vault"
 )
 
-// Health statuses.
+// HealthStatus says in one word whether the data is safe.
+type HealthStatus string
+
+// The health statuses.
 const (
-	HealthOK        = "ok"
-	HealthWarning   = "warning"
-	HealthUnhealthy = "unhealthy"
+	HealthOK        HealthStatus = "ok"
+	HealthWarning   HealthStatus = "warning"
+	HealthUnhealthy HealthStatus = "unhealthy"
+)
+
+// TableStatus says in one word how a table is.
+type TableStatus string
+
+// The table statuses.
+const (
+	TableOK          TableStatus = "ok"
+	TableUnavailable TableStatus = "unavailable" // does not serve; [TableHealth.Error] says why
+	TableDegraded    TableStatus = "degraded"    // serves, but not as it should
+	TableRestoring   TableStatus = "restoring"   // serves, and is replaced soon
 )
 
 const (
@@ -27,7 +41,7 @@ const (
 
 // Health answers whether the data is safe.
 type Health struct {
-	Status            string        `json:"health_status"` // ok, warning or unhealthy
+	Status            HealthStatus  `json:"health_status"` // ok, warning or unhealthy
 	Conditions        []string      `json:"conditions"`    // what is not as it should be, in words
 	StaleBackup       bool          `json:"stale_backup"`  // none for 48 h, or never
 	HighFragmentation bool          `json:"high_fragmentation"`
@@ -40,14 +54,14 @@ type Health struct {
 
 // TableHealth is one table's part of [Health].
 type TableHealth struct {
-	Table          string     `json:"table"`
-	Status         string     `json:"status"` // ok, unavailable, degraded or restoring
-	Error          string     `json:"error,omitempty"`
-	RecordCount    uint64     `json:"record_count"`
-	FileSizeBytes  int64      `json:"file_size_bytes"`
-	Fragmentation  float64    `json:"fragmentation_ratio"`
-	LastSnapshotAt *time.Time `json:"last_snapshot_at"`
-	LastProvenAt   *time.Time `json:"last_proven_at"`
+	Table          string      `json:"table"`
+	Status         TableStatus `json:"status"`
+	Error          string      `json:"error,omitempty"`
+	RecordCount    uint64      `json:"record_count"`
+	FileSizeBytes  int64       `json:"file_size_bytes"`
+	Fragmentation  float64     `json:"fragmentation_ratio"`
+	LastSnapshotAt *time.Time  `json:"last_snapshot_at"`
+	LastProvenAt   *time.Time  `json:"last_proven_at"`
 }
 
 // Health looks at tables, vault and bus. It always answers.
@@ -68,7 +82,7 @@ func (h *Hub) Health(ctx context.Context) Health {
 	var fragmented []string
 	for _, t := range h.group.Tables() {
 		th := tableHealth(t, snapshots[t.Name()])
-		if th.Status == string(actors.Unavailable) {
+		if th.Status == TableUnavailable {
 			down = true
 			out.condition("table %s is unavailable: %s", t.Name(), th.Error)
 		}
@@ -100,14 +114,14 @@ func (h *Health) condition(format string, a ...any) {
 }
 
 func tableHealth(t *actors.TableRef, snapshots []Snapshot) TableHealth {
-	th := TableHealth{Table: t.Name(), Status: string(actors.Serving)}
+	th := TableHealth{Table: t.Name(), Status: TableOK}
 	st := t.Status()
 	stats, err := t.Stats()
 	switch {
 	case st.State == actors.Restoring:
-		th.Status = string(actors.Restoring)
+		th.Status = TableRestoring
 	case err != nil:
-		th.Status, th.Error = string(actors.Unavailable), err.Error()
+		th.Status, th.Error = TableUnavailable, err.Error()
 		var down *UnavailableError
 		if errors.As(err, &down) {
 			th.Error = strings.TrimPrefix(down.Err.Error(), "table "+t.Name()+": ")

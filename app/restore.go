@@ -27,7 +27,7 @@ type RestoreRequest struct {
 // Restored is the outcome of a restore. In JSON the fields of a single table also
 // stand at the top.
 type Restored struct {
-	Status  string          `json:"status"` // restored, partial or failed
+	Status  Status          `json:"status"` // restored, partial or failed
 	Results []RestoredTable `json:"results"`
 }
 
@@ -46,7 +46,7 @@ func (r Restored) MarshalJSON() ([]byte, error) {
 // RestoredTable is the outcome for one table.
 type RestoredTable struct {
 	Table        string          `json:"table"`
-	Status       string          `json:"status"` // restored or failed
+	Status       Status          `json:"status"` // restored or failed
 	Snapshot     string          `json:"snapshot"`
 	At           *time.Time      `json:"at"`      // the state that the table has now
 	Version      storage.Version `json:"version"` // of that state
@@ -59,7 +59,7 @@ type RestoredTable struct {
 }
 
 // StatusRestored is the status of a restore that succeeded.
-const StatusRestored = "restored"
+const StatusRestored Status = "restored"
 
 // Restore takes tables back to a snapshot. Each is built beside the live table,
 // proven against the ledger, and swapped in at once; the replaced store is kept.

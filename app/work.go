@@ -52,6 +52,12 @@ func (h *Hub) progress(p bus.Progress) {
 	}
 }
 
+// vaultProgress passes on how far a verify or drill is. They may be several at a
+// time, and have no run of their own.
+func (h *Hub) vaultProgress(stage, table string, done, total int64) {
+	h.progress(bus.Progress{Table: table, Stage: stage, Done: done, Total: total})
+}
+
 func removeFile(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -58,16 +58,16 @@ func (c *cli) printRun(run app.Run) error {
 	if c.json {
 		return c.printJSON(run)
 	}
-	c.say("backup %s  %s", c.outLook.paint(run.Status), runLine(run))
+	c.say("backup %s  %s", c.outLook.paint(string(run.Status)), runLine(run))
 	c.say("run %s  cut %s  trigger %s", run.ID, stamp(run.CutAt), run.Trigger)
 	c.say("")
 	g := c.grid("TABLE", "STATUS", ">RECORDS", ">SIZE", ">TOOK", ">PAUSE", "")
 	for _, r := range run.Results {
 		if r.Status != app.StatusOK {
-			g.row(r.Table, r.Status, "-", "-", took(r.DurationMS), "-", r.Error)
+			g.row(r.Table, string(r.Status), "-", "-", took(r.DurationMS), "-", r.Error)
 			continue
 		}
-		g.row(r.Table, r.Status, number(r.Records), size(r.Size), took(r.DurationMS), took(r.PauseMS))
+		g.row(r.Table, string(r.Status), number(r.Records), size(r.Size), took(r.DurationMS), took(r.PauseMS))
 	}
 	return g.end()
 }

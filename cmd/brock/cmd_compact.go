@@ -37,10 +37,10 @@ func (c *cli) printCompaction(r app.Compaction) error {
 	if c.json {
 		return c.printJSON(r)
 	}
-	c.say("compaction %s in %s\n", c.outLook.paint(r.Status), took(r.DurationMS))
+	c.say("compaction %s in %s\n", c.outLook.paint(string(r.Status)), took(r.DurationMS))
 	g := c.grid("TABLE", "STATUS", ">RECORDS", ">BEFORE", ">AFTER", ">FRAGMENTED", ">TOOK", "")
 	for _, t := range r.Results {
-		g.row(t.Table, t.Status, number(t.Records), size(t.BytesBefore), size(t.BytesAfter),
+		g.row(t.Table, string(t.Status), number(t.Records), size(t.BytesBefore), size(t.BytesAfter),
 			fmt.Sprintf("%.0f → %.0f %%", 100*t.FragmentationBefore, 100*t.FragmentationAfter), took(t.DurationMS), t.Error)
 	}
 	return g.end()

@@ -36,7 +36,7 @@ func (c *cli) printDrill(r app.DrillReport) error {
 	if c.json {
 		return c.printJSON(r)
 	}
-	c.say("drill %s  %d of %s proven, %s in %s", c.outLook.paint(r.Status), len(r.Proven), counted(r.Checked, "snapshot"), size(r.Bytes), took(r.DurationMS))
+	c.say("drill %s  %d of %s proven, %s in %s", c.outLook.paint(string(r.Status)), len(r.Proven), counted(r.Checked, "snapshot"), size(r.Bytes), took(r.DurationMS))
 	if r.Checked == 0 && len(r.Problems) == 0 {
 		c.say("nothing to prove: there are no snapshots; make some with brock backup")
 	}

@@ -76,7 +76,7 @@ func (c *cli) printHealth(h app.Health) error {
 	if c.json {
 		return c.printJSON(h)
 	}
-	c.say("health      %s", c.outLook.paint(h.Status))
+	c.say("health      %s", c.outLook.paint(string(h.Status)))
 	for _, condition := range h.Conditions {
 		c.say("            - %s", condition)
 	}
@@ -85,7 +85,7 @@ func (c *cli) printHealth(h app.Health) error {
 	c.say("")
 	g := c.grid("TABLE", "STATUS", ">RECORDS", ">SIZE", ">FRAGMENTED", "SNAPSHOT", "PROVEN", "")
 	for _, t := range h.Tables {
-		g.row(t.Table, t.Status, number(t.RecordCount), size(t.FileSizeBytes), fmt.Sprintf("%.0f %%", 100*t.Fragmentation),
+		g.row(t.Table, string(t.Status), number(t.RecordCount), size(t.FileSizeBytes), fmt.Sprintf("%.0f %%", 100*t.Fragmentation),
 			ago(t.LastSnapshotAt), ago(t.LastProvenAt), t.Error)
 	}
 	return g.end()

@@ -70,14 +70,14 @@ func (c *cli) printRestored(r app.Restored, req app.RestoreRequest) error {
 	if c.json {
 		return c.printJSON(r)
 	}
-	done := app.StatusRestored
+	done := string(app.StatusRestored)
 	if req.DryRun {
 		done = "would be restored"
 	}
 	g := c.grid("TABLE", "", "TO", ">RECORDS", ">SIZE", ">LATER COMMITS LEFT OUT", "")
 	for _, t := range r.Results {
 		if t.Status != app.StatusRestored {
-			g.row(t.Table, t.Status, "-", "-", "-", "-", t.Error)
+			g.row(t.Table, string(t.Status), "-", "-", "-", "-", t.Error)
 			continue
 		}
 		g.row(t.Table, done, stamp(t.At), number(t.Records), size(t.FileSize), number(t.LaterCommits))

@@ -40,7 +40,7 @@ func (c *cli) printReport(r app.Report) error {
 	if c.json {
 		return c.printJSON(r)
 	}
-	c.say("verify %s  %s, %s read in %s", c.outLook.paint(r.Status), counted(r.Checked, "snapshot"), size(r.Bytes), took(r.DurationMS))
+	c.say("verify %s  %s, %s read in %s", c.outLook.paint(string(r.Status)), counted(r.Checked, "snapshot"), size(r.Bytes), took(r.DurationMS))
 	return c.printProblems(r.Problems)
 }
 

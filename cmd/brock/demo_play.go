@@ -23,13 +23,13 @@ type demo struct {
 
 // demoReport is what demo --json prints.
 type demoReport struct {
-	Status     string  `json:"status"`
-	Records    int     `json:"records"`  // written first
-	Writes     int     `json:"writes"`   // acknowledged while all else went on
-	Proven     int     `json:"proven"`   // snapshots
-	Restored   uint64  `json:"restored"` // records of the damaged table
-	RestoreMS  float64 `json:"restore_ms"`
-	DurationMS float64 `json:"duration_ms"`
+	Status     app.Status `json:"status"`
+	Records    int        `json:"records"`  // written first
+	Writes     int        `json:"writes"`   // acknowledged while all else went on
+	Proven     int        `json:"proven"`   // snapshots
+	Restored   uint64     `json:"restored"` // records of the damaged table
+	RestoreMS  float64    `json:"restore_ms"`
+	DurationMS float64    `json:"duration_ms"`
 }
 
 const (

@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/brockdb/brock/app"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
@@ -41,7 +42,7 @@ func TestDemoReportsAsJSONAndKeeps(t *testing.T) {
 	require.NoError(t, err)
 	var r demoReport
 	require.NoError(t, json.Unmarshal([]byte(out), &r))
-	require.Equal(t, "ok", r.Status)
+	require.Equal(t, app.StatusOK, r.Status)
 	require.Equal(t, 9, r.Proven)
 	require.EqualValues(t, 1200, r.Restored)
 	require.Positive(t, r.Writes)

@@ -47,7 +47,7 @@ func wrongUsage(err error) *exit {
 func usagef(format string, a ...any) error { return usage(fmt.Errorf(format, a...)) }
 
 // codeFor is the exit code of an outcome's status.
-func codeFor(status string) error {
+func codeFor(status app.Status) error {
 	switch status {
 	case app.StatusComplete, app.StatusOK, app.StatusRestored:
 		return nil

@@ -36,7 +36,7 @@ func (c *cli) eventLine(e bus.Event) string {
 }
 
 // eventColour goes by the type's last word; a partial success has its own.
-func eventColour(t bus.EventType, status string) string {
+func eventColour(t bus.EventType, status app.Status) string {
 	name := string(t)
 	switch {
 	case status == app.StatusPartial, t == bus.BackupStale, t == bus.TableDegraded:
@@ -72,11 +72,11 @@ func (d detail) text(t bus.EventType) string {
 }
 
 // unless is the status where it is not the usual one.
-func (d detail) unless(usual string) string {
+func (d detail) unless(usual app.Status) string {
 	if d.Status == usual || d.Status == "" {
 		return ""
 	}
-	return d.Status + ": "
+	return string(d.Status) + ": "
 }
 
 // failures names the tables that failed, the first with its reason.

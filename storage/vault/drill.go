@@ -57,7 +57,7 @@ func (v *Vault) drill(ctx context.Context, res *DrillResult, scratch string, beg
 	}
 	res.Run, res.Cut, res.Records, res.Bytes = s.Run, s.Cut, s.Records, s.Bytes
 	dir := filepath.Join(scratch, disk.TempPrefix+"drill-"+s.Table+"-"+NewRunID(began))
-	m, err := v.BuildStore(ctx, s.Table, s.Name, dir, nil)
+	m, err := v.BuildStore(ctx, s.Table, s.Name, dir, v.drillProgress(s.Table))
 	v.removeScratch(dir)
 	if err != nil {
 		return err

@@ -154,7 +154,7 @@ func (v *Vault) Run(id string) (run Run, err error) {
 
 // LastRun returns the newest run that has one of the statuses (any, where none is
 // named) and whose record is sound; ok is false where there is none.
-func (v *Vault) LastRun(statuses ...string) (run Run, ok bool, err error) {
+func (v *Vault) LastRun(statuses ...Status) (run Run, ok bool, err error) {
 	err = v.eachRun(func(name stamp) bool {
 		rec, err := v.readRun(name)
 		if err == nil && (len(statuses) == 0 || slices.Contains(statuses, rec.Status)) {

@@ -8,17 +8,20 @@ import (
 	"github.com/brockdb/brock/storage"
 )
 
+// Status is how a piece of work ended, in one word.
+type Status string
+
 // Values of [Run.Status].
 const (
-	StatusComplete = "complete"
-	StatusPartial  = "partial"
-	StatusFailed   = "failed" // also of [Report.Status]
+	StatusComplete Status = "complete"
+	StatusPartial  Status = "partial"
+	StatusFailed   Status = "failed" // also of [Report.Status]
 )
 
 // Values of [Result.Status]; StatusOK also of [Report.Status].
 const (
-	StatusOK    = "ok"
-	StatusError = "error"
+	StatusOK    Status = "ok"
+	StatusError Status = "error"
 )
 
 // Run is one backup over one or more tables, as every road shows it.
@@ -31,7 +34,7 @@ type Run struct {
 	StartedAt      *time.Time      `json:"started_at"`
 	DurationMS     float64         `json:"duration_ms"`
 	PauseMS        float64         `json:"pause_ms"` // the longest of its tables'
-	Status         string          `json:"status"`
+	Status         Status          `json:"status"`
 	TablesTotal    int             `json:"tables_total"`
 	TablesSuccess  int             `json:"tables_success"`
 	TablesBackedUp []string        `json:"tables_backed_up"`
@@ -44,7 +47,7 @@ type Run struct {
 // Result is one table's outcome in a run.
 type Result struct {
 	Table      string  `json:"table"`
-	Status     string  `json:"status"`
+	Status     Status  `json:"status"`
 	Snapshot   string  `json:"snapshot"` // "" unless ok
 	Path       string  `json:"path"`
 	Size       int64   `json:"size"` // bytes in the vault
@@ -113,7 +116,7 @@ type Listing struct {
 
 // Report is the outcome of a verify or a drill.
 type Report struct {
-	Status     string    `json:"status"`
+	Status     Status    `json:"status"`
 	Checked    int       `json:"checked"` // snapshots
 	Bytes      int64     `json:"bytes"`   // read from the vault
 	DurationMS float64   `json:"duration_ms"`

@@ -32,6 +32,9 @@ func (o Owner) check() error {
 type Options struct {
 	Logger *slog.Logger     // default: discard
 	Now    func() time.Time // default: time.Now
+	// Progress is told, on the callers' goroutines and now and then, how many bytes of
+	// a table's keys and values a verify or drill (the stage) has read; nil: nobody is.
+	Progress func(stage, table string, done, total int64)
 	// Lock takes the exclusive lock on the named file, or fails with [disk.ErrLocked].
 	// Default: [disk.TryLock], which works on the real file system only.
 	Lock func(file string) (unlock func() error, err error)
@@ -45,6 +48,7 @@ type Vault struct {
 	earlier  string
 	log      *slog.Logger
 	now      func() time.Time
+	progress func(stage, table string, done, total int64)
 	build    func(ctx context.Context, dir, table string, entries iter.Seq2[storage.Entry, error], want storage.Ledger) error
 	partSize int64 // a snapshot's file is closed when it reaches this many bytes
 	readOnly bool
@@ -61,7 +65,7 @@ type Vault struct {
 }
 
 func newVault(fsys disk.FS, dir string, o Options) *Vault {
-	v := &Vault{fs: fsys, dir: dir, log: o.Logger, now: o.Now, build: storage.Build, partSize: 1 << 30,
+	v := &Vault{fs: fsys, dir: dir, log: o.Logger, now: o.Now, progress: o.Progress, build: storage.Build, partSize: 1 << 30,
 		held: map[string]int{}, leaving: map[string]bool{}}
 	if v.log == nil {
 		v.log = slog.New(slog.DiscardHandler)

@@ -38,6 +38,7 @@ type verifier struct {
 	rep     Report
 	records []manifestRef     // of all sound run records
 	hashes  map[string]string // manifest hash by table/snapshot, as recorded
+	far     *verifyProgress   // of the table that is read; nil: nobody asks
 }
 
 func (c *verifier) run(tables []string) error {
@@ -102,6 +103,7 @@ func (c *verifier) table(table string) error {
 	if err != nil {
 		return err
 	}
+	c.far = c.v.verifyProgress(table, names)
 	for _, name := range names {
 		before := len(c.rep.Problems)
 		c.snapshot(table, name.String())
@@ -115,6 +117,7 @@ func (c *verifier) table(table string) error {
 		}
 		c.rep.Checked++
 	}
+	c.far.end()
 	return nil
 }
 
@@ -149,6 +152,7 @@ func (c *verifier) data(m *Manifest) {
 	for i := range m.Files {
 		n, err := c.v.readPart(c.ctx, m, i, &keys, func(_ storage.Entry, r *storage.Record, h storage.Hash) error {
 			total.Add(r, h)
+			c.far.add(len(r.Key) + len(r.Value))
 			return nil
 		})
 		c.rep.Bytes += n
