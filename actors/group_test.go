@@ -190,7 +190,7 @@ func TestBackupRestoreAndCompact(t *testing.T) {
 		_, err := r.cfg.Vault.BuildStore(ctx, "a", vault.SnapshotName(run.Cut, run.ID), dir, nil)
 		return err
 	}
-	done, err := r.table("a").Restore(r.ctx(), build)
+	done, err := r.table("a").Restore(r.ctx(), 1, build)
 	require.NoError(t, err)
 	require.EqualValues(t, 200, done.Records)
 	require.EqualValues(t, 2, done.Later)
@@ -217,7 +217,7 @@ func TestAFailedRestoreLeavesTheTableServing(t *testing.T) {
 	r := newRig(t, nil, "a")
 	r.put("a", "k", "v")
 	broken := errors.New("broken")
-	_, err := r.table("a").Restore(r.ctx(), func(context.Context, string) error { return broken })
+	_, err := r.table("a").Restore(r.ctx(), 1, func(context.Context, string) error { return broken })
 	require.ErrorIs(t, err, broken)
 	require.Equal(t, "v", r.get("a", "k"))
 	r.put("a", "k", "w")

@@ -80,9 +80,9 @@ type Replacement struct {
 }
 
 // Restore replaces the table's store by one that build makes, and proves, in the
-// folder it is given, which does not exist. The table serves meanwhile. Whatever
+// folder it is given, which does not exist: the table as it was at version from. The table serves meanwhile. Whatever
 // fails, it goes on as it was. The replaced store is closed and kept.
-func (r *TableRef) Restore(ctx context.Context, build func(ctx context.Context, dir string) error) (Replacement, error) {
+func (r *TableRef) Restore(ctx context.Context, from storage.Version, build func(ctx context.Context, dir string) error) (Replacement, error) {
 	t := r.t
 	var out Replacement
 	err := t.maintenance(ctx, func() error {
@@ -103,7 +103,8 @@ func (r *TableRef) Restore(ctx context.Context, build func(ctx context.Context, 
 				commits = old.Ledger().Commits
 			}
 			out.Version, out.Later = v, commits-min(base, commits)
-			return next.Stamp(v, commits)
+			_, err = next.Stamp(v, from, commits)
+			return err
 		}
 		done, err := t.exchangeFor(ctx, next, storage.WhyRestore, finish)
 		if err != nil {

@@ -173,7 +173,7 @@ func (h *Hub) restoreLive(ctx context.Context, name string, build func(context.C
 	if err != nil {
 		return err
 	}
-	done, err := ref.Restore(ctx, build)
+	done, err := ref.Restore(ctx, out.Version, build)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,8 @@ var (
 	// ErrUnknownOutcome says that a commit failed in a way that leaves open whether it
 	// was written. The table reads back what happened; so must the caller.
 	ErrUnknownOutcome = errors.New("outcome unknown")
+	// ErrGap says that commits are missing in a history. See [GapError].
+	ErrGap = errors.New("history has a gap")
 	// ErrCutPending says that a cut was published which the table has not pinned.
 	ErrCutPending = errors.New("a cut is pending")
 )
@@ -69,3 +71,18 @@ func (e *DamageError) Is(target error) bool { return target == ErrDamaged }
 
 // Unwrap returns the cause.
 func (e *DamageError) Unwrap() error { return e.Err }
+
+// GapError says that commits of a table are missing where a history should be
+// whole. It matches [ErrGap].
+type GapError struct {
+	Table        string
+	After, Until Version // the commits between are not all there
+	Problem      string
+}
+
+func (e *GapError) Error() string {
+	return fmt.Sprintf("table %s: %v: between versions %d and %d: %s", e.Table, ErrGap, e.After, e.Until, e.Problem)
+}
+
+// Is matches [ErrGap].
+func (e *GapError) Is(target error) bool { return target == ErrGap }

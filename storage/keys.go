@@ -9,6 +9,7 @@ import "encoding/binary"
 //	x <expires_at ms> <key>       an index of what expires, derived from the records
 //	s l <minute>                  the ledger; a new key each minute of the clock, so
 //	                              that no key gathers a million versions in one file
+//	s r                           at each restore: the version that was restored
 const (
 	recordRoom = 'r'
 	expiryRoom = 'x'
@@ -18,6 +19,7 @@ var (
 	recordPrefix = []byte{recordRoom}
 	expiryPrefix = []byte{expiryRoom}
 	ledgerPrefix = []byte("sl")
+	restoredKey  = []byte("sr")
 )
 
 func recordKey(key []byte) []byte {

@@ -51,6 +51,33 @@ func (s *Store) Pin(cut Version) (*Lease, error) {
 	return s.lease(cut)
 }
 
+// LeaseAt returns a lease at an earlier version: the table as it was, expiry judged
+// by that time. Where the store no longer has all of that time the error is a
+// [GapError].
+func (s *Store) LeaseAt(v Version) (*Lease, error) {
+	l := &Lease{s: s, now: v, Version: v}
+	var ok bool
+	var floor Version
+	l.long, ok = s.readers.register(func() Version {
+		floor = max(s.floor, Version(s.readers.discard.Load()))
+		return max(v, floor)
+	})
+	if !ok {
+		return nil, fmt.Errorf("table %s: %w", s.table, ErrClosed)
+	}
+	var err error
+	if v < floor {
+		err = &GapError{Table: s.table, After: v, Until: floor, Problem: "the store keeps no history that old; read it from the vault"}
+	} else {
+		l.Ledger, err = s.ledgerAt(v)
+	}
+	if err != nil {
+		l.Release()
+		return nil, err
+	}
+	return l, nil
+}
+
 func (s *Store) lease(cut Version) (*Lease, error) {
 	l := &Lease{s: s, now: cut}
 	var ok bool
@@ -152,29 +179,14 @@ func (l *Lease) Scan(r Range) iter.Seq2[Record, error] {
 // Entries yields all records as they are stored, due ones included, in key order.
 // It does not open them: whoever takes them does. An entry's slices are valid until
 // the next one.
-func (l *Lease) Entries() iter.Seq2[Entry, error] { return l.entriesSince(0) }
-
-// entriesSince yields what is live at the lease's version and was written after
-// since, and deletions after since as entries without an envelope.
-func (l *Lease) entriesSince(since Version) iter.Seq2[Entry, error] {
-	o := badger.IteratorOptions{Prefix: recordPrefix, SinceTs: uint64(since), AllVersions: since > 0}
+func (l *Lease) Entries() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		var last, env []byte
-		for item, err := range l.items(o, nil) {
+		var env []byte
+		for item, err := range l.items(badger.IteratorOptions{Prefix: recordPrefix}, nil) {
 			var e Entry
-			switch {
-			case err != nil:
-			case since > 0 && bytes.Equal(item.Key(), last):
-				continue // an older version of the key before
-			case since > 0 && item.IsDeletedOrExpired():
-				e = Entry{Key: item.KeyCopy(nil)[1:], Version: Version(item.Version())}
-			default:
-				if e, err = l.s.entry(item, env); err == nil {
-					env = e.Envelope[:0]
-				}
-			}
-			if err == nil && since > 0 {
-				last = item.KeyCopy(last)
+			if err == nil {
+				e, err = l.s.entry(item, env)
+				env = e.Envelope[:0]
 			}
 			if !yield(e, err) || err != nil {
 				return

@@ -32,7 +32,8 @@ type Store struct {
 	readers readers
 	close   sync.Once
 	closed  chan struct{}
-	closing error // of the close; read it after closed
+	closing error   // of the close; read it after closed
+	floor   Version // what it knew at open: it cannot tell which history before is whole
 }
 
 // Open opens the store in dir, which must hold one (see [Create]). It checks
@@ -86,20 +87,22 @@ func (s *Store) load() error {
 		return errors.Join(w.close(), &DamageError{Table: s.table, File: s.dir,
 			Problem: fmt.Sprintf("commits after %s are gone: version %d was acknowledged, the store ends at %d; restore the table", l.Version.Time().Format(time.RFC3339Nano), seen, l.Version)})
 	}
-	s.witness = w
+	s.witness, s.floor = w, l.Version
 	s.head.Store(&l)
 	return nil
 }
 
 // readLedger finds the newest ledger; a store that never had a commit has none.
-func (s *Store) readLedger() (Ledger, error) {
-	txn := s.db.NewTransactionAt(math.MaxUint64, false)
+func (s *Store) readLedger() (Ledger, error) { return s.ledgerAt(math.MaxUint64) }
+
+func (s *Store) ledgerAt(at Version) (Ledger, error) {
+	txn := s.db.NewTransactionAt(uint64(at), false)
 	defer txn.Discard()
 	it := txn.NewIterator(badger.IteratorOptions{Prefix: ledgerPrefix, Reverse: true, PrefetchSize: 1})
 	defer it.Close()
 	it.Seek(append(append([]byte{}, ledgerPrefix...), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff))
 	if !it.ValidForPrefix(ledgerPrefix) {
-		if v := s.db.MaxVersion(); v > 0 {
+		if v := s.db.MaxVersion(); v > 0 && at == math.MaxUint64 {
 			return Ledger{}, &DamageError{Table: s.table, File: s.dir, Problem: fmt.Sprintf("the ledger is missing although there are commits up to %d; restore the table", v)}
 		}
 		return Ledger{}, nil
