@@ -43,6 +43,13 @@ func (h *Hub) Backup(ctx context.Context, tables ...string) (Run, error) {
 	return h.group.Backup().Backup(ctx, actors.TriggerAPI, tables...)
 }
 
+// NextBackup returns when the next scheduled backup is due, by the hub's clock; ok is
+// false where there is no schedule.
+func (h *Hub) NextBackup() (at time.Time, ok bool) {
+	at = h.group.Backup().NextScheduled()
+	return at, !at.IsZero()
+}
+
 // List returns the complete snapshots of the named tables, of all where none is
 // named: by table, then newest first.
 func (h *Hub) List(ctx context.Context, tables ...string) (Listing, error) {

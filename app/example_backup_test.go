@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/app"
-	"github.com/brockdb/brock/bus"
 	"github.com/jonboulle/clockwork"
 )
 
@@ -133,17 +132,16 @@ func ExampleConfig_cron() {
 	}
 	defer hub.Close(ctx)
 
-	events, err := hub.Subscribe(ctx)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer events.Close()
+	events := hub.Events(ctx, time.Time{})
 	_ = clock.BlockUntilContext(ctx, 1) // the schedule waits
 	clock.Advance(5 * time.Hour)
-	for event := range events.C() {
-		if event.Type == bus.BackupComplete {
-			var run app.Run
-			if err := event.Decode(&run); err != nil {
+	for event, err := range events {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if event.Type == app.BackupComplete {
+			run, err := app.Decode[app.Run](event)
+			if err != nil {
 				log.Fatal(err)
 			}
 			fmt.Println(run.Trigger, run.Status)

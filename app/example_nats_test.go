@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/app"
-	"github.com/brockdb/brock/bus"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 )
 
-// Follow what happens to backups. The subscription is live when Subscribe returns.
-func ExampleHub_Subscribe() {
+// Follow what happens. Events listens when it returns, so that nothing is missed; give
+// it a time to begin with what has happened since.
+func ExampleHub_Events() {
 	ctx := context.Background()
 	data, err := os.MkdirTemp("", "brock-")
 	if err != nil {
@@ -28,19 +28,18 @@ func ExampleHub_Subscribe() {
 	}
 	defer hub.Close(ctx)
 
-	events, err := hub.Subscribe(ctx)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer events.Close()
+	events := hub.Events(ctx, time.Time{})
 	if _, err := hub.Backup(ctx, "task_queue"); err != nil {
 		log.Fatal(err)
 	}
-	for event := range events.C() {
+	for event, err := range events {
+		if err != nil {
+			log.Fatal(err)
+		}
 		fmt.Println(event.Type)
-		if event.Type == bus.BackupComplete {
-			var run app.Run
-			if err := event.Decode(&run); err != nil {
+		if event.Type == app.BackupComplete {
+			run, err := app.Decode[app.Run](event)
+			if err != nil {
 				log.Fatal(err)
 			}
 			fmt.Println(run.TablesBackedUp)

@@ -28,10 +28,10 @@ type TableStatus string
 
 // The table statuses.
 const (
-	TableOK          TableStatus = "ok"
-	TableUnavailable TableStatus = "unavailable" // does not serve; [TableHealth.Error] says why
-	TableDegraded    TableStatus = "degraded"    // serves, but not as it should
-	TableRestoring   TableStatus = "restoring"   // serves, and is replaced soon
+	Serving     TableStatus = "ok"
+	Unavailable TableStatus = "unavailable" // does not serve; [TableHealth.Error] says why
+	Degraded    TableStatus = "degraded"    // serves, but not as it should
+	Restoring   TableStatus = "restoring"   // serves, and is replaced soon
 )
 
 const (
@@ -82,7 +82,7 @@ func (h *Hub) Health(ctx context.Context) Health {
 	var fragmented []string
 	for _, t := range h.group.Tables() {
 		th := tableHealth(t, snapshots[t.Name()])
-		if th.Status == TableUnavailable {
+		if th.Status == Unavailable {
 			down = true
 			out.condition("table %s is unavailable: %s", t.Name(), th.Error)
 		}
@@ -114,14 +114,14 @@ func (h *Health) condition(format string, a ...any) {
 }
 
 func tableHealth(t *actors.TableRef, snapshots []Snapshot) TableHealth {
-	th := TableHealth{Table: t.Name(), Status: TableOK}
+	th := TableHealth{Table: t.Name(), Status: Serving}
 	st := t.Status()
 	stats, err := t.Stats()
 	switch {
 	case st.State == actors.Restoring:
-		th.Status = TableRestoring
+		th.Status = Restoring
 	case err != nil:
-		th.Status, th.Error = TableUnavailable, err.Error()
+		th.Status, th.Error = Unavailable, err.Error()
 		var down *UnavailableError
 		if errors.As(err, &down) {
 			th.Error = strings.TrimPrefix(down.Err.Error(), "table "+t.Name()+": ")

@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/app"
-	"github.com/brockdb/brock/bus"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
@@ -50,15 +50,26 @@ func table(t *testing.T, h *app.Hub, name string) *app.Table {
 	return tb
 }
 
-// expect waits for an event of the type.
-func expect(t *testing.T, sub *bus.Subscription[app.Event], typ bus.EventType) app.Event {
+// follow returns the hub's events from now on, one a call.
+func follow(t *testing.T, h *app.Hub) (next func() app.Event) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	pull, stop := iter.Pull2(h.Events(ctx, time.Time{}))
+	t.Cleanup(func() { stop(); cancel() })
+	return func() app.Event {
+		t.Helper()
+		e, err, more := pull()
+		require.NoError(t, err)
+		require.True(t, more, "no more events come")
+		return e
+	}
+}
+
+// expect waits for an event of the type.
+func expect(t *testing.T, next func() app.Event, typ app.EventType) app.Event {
+	t.Helper()
 	for {
-		e, err := sub.Next(ctx)
-		require.NoError(t, err, "waiting for %s", typ)
-		if e.Type == typ {
+		if e := next(); e.Type == typ {
 			return e
 		}
 	}
@@ -71,8 +82,7 @@ func TestTheZeroConfigIsAWorkingHub(t *testing.T) {
 	require.Equal(t, app.DefaultTables(), h.Tables())
 	require.NotEmpty(t, h.NATSURL())
 	require.Empty(t, h.HTTPURL())
-	sub, err := h.Subscribe(ctx)
-	require.NoError(t, err)
+	next := follow(t, h)
 
 	tasks := app.JSON[map[string]int](table(t, h, "task_queue"))
 	v, err := tasks.Create(ctx, "task-1", map[string]int{"n": 1})
@@ -85,10 +95,10 @@ func TestTheZeroConfigIsAWorkingHub(t *testing.T) {
 	run, err := h.Backup(ctx)
 	require.NoError(t, err)
 	require.Equal(t, 9, run.TablesSuccess)
-	var got app.Run
-	require.NoError(t, expect(t, sub, bus.BackupComplete).Decode(&got))
+	got, err := app.Decode[app.Run](expect(t, next, app.BackupComplete))
+	require.NoError(t, err)
 	require.Equal(t, run.ID, got.ID)
-	sub.Close()
+	require.Equal(t, run.TablesBackedUp, got.TablesBackedUp)
 
 	drill, err := h.Drill(ctx)
 	require.NoError(t, err)

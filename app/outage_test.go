@@ -21,9 +21,7 @@ func TestNATSDownStopsNoBackup(t *testing.T) {
 	cfg.Tables = []string{"a", "b"}
 	cfg.Hooks.Server = func(s *bus.Server) { server = s }
 	h := open(t, cfg)
-	sub, err := h.Subscribe(ctx)
-	require.NoError(t, err)
-	defer sub.Close()
+	next := follow(t, h)
 
 	require.NoError(t, server.Stop(ctx))
 	var want []string
@@ -35,16 +33,15 @@ func TestNATSDownStopsNoBackup(t *testing.T) {
 		want = append(want, "backup_started "+run.ID, "backup_complete "+run.ID)
 	}
 	require.NoError(t, server.Restart(ctx))
-	_, err = h.Backup(ctx, "b")
+	_, err := h.Backup(ctx, "b")
 	require.NoError(t, err)
 
 	var got []string
 	for len(got) < len(want)+2 {
-		e, err := sub.Next(ctx)
+		e := next()
+		run, err := app.Decode[app.Run](e)
 		require.NoError(t, err)
-		var run struct{ Run string }
-		require.NoError(t, e.Decode(&run))
-		got = append(got, string(e.Type)+" "+run.Run)
+		got = append(got, string(e.Type)+" "+run.ID)
 	}
 	require.Equal(t, want, got[:len(want)])
 }
@@ -67,9 +64,9 @@ func TestWhatHappenedOfflineIsAnnounced(t *testing.T) {
 	require.Equal(t, run.Cut, got.Cut)
 	for e, err := range h.Events(ctx, time.Now().Add(-time.Hour)) {
 		require.NoError(t, err)
-		if e.Type == bus.BackupComplete {
-			var told app.Run
-			require.NoError(t, e.Decode(&told))
+		if e.Type == app.BackupComplete {
+			told, err := app.Decode[app.Run](e)
+			require.NoError(t, err)
 			require.Equal(t, run.ID, told.ID)
 			break
 		}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/brockdb/brock/actors"
 	"github.com/brockdb/brock/app"
-	"github.com/brockdb/brock/bus"
 	"github.com/jonboulle/clockwork"
 	"github.com/stretchr/testify/require"
 )
@@ -21,12 +20,10 @@ func TestTheScheduleSurvivesRestarts(t *testing.T) {
 	wall := clockwork.NewFakeClockAt(time.Now())
 	cfg := quiet(filepath.Join(t.TempDir(), "data"))
 	cfg.Tables, cfg.Wall, cfg.Schedule = []string{"a"}, wall, "@every 24h"
-	var sub *bus.Subscription[app.Event]
+	var next func() app.Event
 	start := func() *app.Hub {
 		h := open(t, cfg)
-		var err error
-		sub, err = h.Subscribe(ctx)
-		require.NoError(t, err)
+		next = follow(t, h)
 		require.NoError(t, wall.BlockUntilContext(ctx, 1)) // the schedule's timer
 		return h
 	}
@@ -43,23 +40,25 @@ func TestTheScheduleSurvivesRestarts(t *testing.T) {
 		wall.Advance(8 * time.Hour)
 		h = start()
 	}
+	at, ok := h.NextBackup()
+	require.True(t, ok)
+	require.WithinDuration(t, wall.Now(), at, 5*time.Second, "it is due")
 	wall.Advance(5 * time.Second)
-	e := expect(t, sub, bus.BackupComplete)
-	var run app.Run
-	require.NoError(t, e.Decode(&run))
+	run, err := app.Decode[app.Run](expect(t, next, app.BackupComplete))
+	require.NoError(t, err)
 	require.Equal(t, actors.TriggerSchedule, run.Trigger)
 	require.Equal(t, 1, runs(h))
 
 	require.NoError(t, wall.BlockUntilContext(ctx, 1))
 	wall.Advance(24 * time.Hour) // the next one without a restart
-	expect(t, sub, bus.BackupComplete)
+	expect(t, next, app.BackupComplete)
 	require.Equal(t, 2, runs(h))
 	shut(t, h)
 	wall.Advance(50 * time.Hour) // a weekend switched off
 	h = start()
 	require.True(t, h.Health(ctx).StaleBackup)
 	wall.Advance(5 * time.Second)
-	expect(t, sub, bus.BackupComplete)
+	expect(t, next, app.BackupComplete)
 	require.False(t, h.Health(ctx).StaleBackup)
 }
 
