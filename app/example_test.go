@@ -79,7 +79,7 @@ func ExampleJSON() {
 			log.Fatal(err)
 		}
 	}
-	for row, err := range jobs.All(ctx, app.Range{Prefix: []byte("job/"), Limit: 2}) {
+	for row, err := range jobs.Scan(ctx, app.Range{Prefix: []byte("job/"), Limit: 2}) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -87,3 +87,41 @@ func ExampleTable_PutUntil() {
 	// a minute later: true
 	// free for the next: <nil>
 }
+
+// Update reads, changes and writes; of several at once, each sees what the one before
+// it wrote.
+func ExampleJSONTable_Update() {
+	ctx := context.Background()
+	data, err := os.MkdirTemp("", "brock-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(data)
+	hub, err := app.Open(ctx, app.Config{Data: data, Tables: []string{"jobs"}, Logger: quietly})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer hub.Close(ctx)
+	table, err := hub.Table("jobs")
+	if err != nil {
+		log.Fatal(err)
+	}
+	jobs := app.JSON[job](table)
+
+	for _, owner := range []string{"ann", "bob"} {
+		_, err := jobs.Update(ctx, "job/1", func(row *app.Row[job]) error {
+			if row.Version == 0 { // there is none yet
+				row.Value.Title = "dig"
+			}
+			row.Value.Owner += owner + " "
+			return nil
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	value, _, err := jobs.Get(ctx, "job/1")
+	fmt.Println(value.Title, "by", value.Owner, err)
+	// Output:
+	// dig by ann bob  <nil>
+}

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -78,10 +77,39 @@ func (t *Table) Create(ctx context.Context, key, value []byte) (Version, error) 
 // Replace writes the value if the key's live record has the version, else it
 // returns [ErrConflict]: the fence by which one of several writers wins.
 func (t *Table) Replace(ctx context.Context, key, value []byte, version Version) (Version, error) {
-	if version == 0 {
-		return 0, fmt.Errorf("table %s: %w: replace key %.80q at which version?", t.Name(), ErrInvalid, key)
+	return t.fenced(ctx, Op{Key: key, Value: value, IfVersion: version})
+}
+
+// fenced commits an operation whose version is not optional.
+func (t *Table) fenced(ctx context.Context, op Op) (Version, error) {
+	if op.IfVersion == 0 {
+		return 0, fmt.Errorf("table %s: %w: key %.80q at which version?", t.Name(), ErrInvalid, op.Key)
 	}
-	return t.ref.Apply(ctx, Batch{{Key: key, Value: value, IfVersion: version}})
+	return t.ref.Apply(ctx, Batch{op})
+}
+
+// Update reads the key's record, lets change edit its value and expiry, and writes it
+// if nobody came between, else it begins again until ctx ends; so change may be called
+// more than once. The record of a key that has none has version 0, and is created. When
+// change returns an error, nothing is written and Update returns it.
+func (t *Table) Update(ctx context.Context, key []byte, change func(*Record) error) (Version, error) {
+	for {
+		rec, err := t.Get(ctx, key)
+		if errors.Is(err, ErrNotFound) {
+			rec, err = Record{Key: key}, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		seen := rec.Version
+		if err := change(&rec); err != nil {
+			return 0, err
+		}
+		v, err := t.ref.Apply(ctx, Batch{{Key: key, Value: rec.Value, ExpiresAt: rec.ExpiresAt, IfVersion: seen, IfAbsent: seen == 0}})
+		if !errors.Is(err, ErrConflict) {
+			return v, err
+		}
+	}
 }
 
 // Delete removes the records of the keys, all together. A key that has none is no error.
@@ -91,6 +119,11 @@ func (t *Table) Delete(ctx context.Context, keys ...[]byte) (Version, error) {
 		b[i] = Op{Key: k, Delete: true}
 	}
 	return t.ref.Apply(ctx, b)
+}
+
+// DeleteAt removes the key's record if it has the version, else it returns [ErrConflict].
+func (t *Table) DeleteAt(ctx context.Context, key []byte, version Version) (Version, error) {
+	return t.fenced(ctx, Op{Key: key, Delete: true, IfVersion: version})
 }
 
 // Apply commits a batch: all of it or nothing. It returns the batch's version when
@@ -134,83 +167,4 @@ func (t *Table) Scan(ctx context.Context, r Range) iter.Seq2[Record, error] {
 			}
 		}
 	}
-}
-
-// JSONTable is a table whose keys are strings and whose values are T as JSON.
-type JSONTable[T any] struct{ *Table }
-
-// JSON returns the table with values of type T.
-func JSON[T any](t *Table) JSONTable[T] { return JSONTable[T]{t} }
-
-// Get returns the key's value and its version, or [ErrNotFound].
-func (t JSONTable[T]) Get(ctx context.Context, key string) (value T, version Version, err error) {
-	rec, err := t.Table.Get(ctx, []byte(key))
-	if err != nil {
-		return value, 0, err
-	}
-	return value, rec.Version, t.decode(rec, &value)
-}
-
-// Put writes the value.
-func (t JSONTable[T]) Put(ctx context.Context, key string, value T) (Version, error) {
-	return t.write(ctx, Op{Key: []byte(key)}, value)
-}
-
-// Create writes the value if the key is free, else it returns [ErrConflict].
-func (t JSONTable[T]) Create(ctx context.Context, key string, value T) (Version, error) {
-	return t.write(ctx, Op{Key: []byte(key), IfAbsent: true}, value)
-}
-
-// Replace writes the value if the key is at the version, else it returns [ErrConflict].
-func (t JSONTable[T]) Replace(ctx context.Context, key string, value T, version Version) (Version, error) {
-	if version == 0 {
-		return 0, fmt.Errorf("table %s: %w: replace key %.80q at which version?", t.Name(), ErrInvalid, key)
-	}
-	return t.write(ctx, Op{Key: []byte(key), IfVersion: version}, value)
-}
-
-// Delete removes the keys' records, all together.
-func (t JSONTable[T]) Delete(ctx context.Context, keys ...string) (Version, error) {
-	raw := make([][]byte, len(keys))
-	for i, k := range keys {
-		raw[i] = []byte(k)
-	}
-	return t.Table.Delete(ctx, raw...)
-}
-
-// All yields keys and values of the range, in key order, at one version.
-func (t JSONTable[T]) All(ctx context.Context, r Range) iter.Seq2[Row[T], error] {
-	return func(yield func(Row[T], error) bool) {
-		for rec, err := range t.Scan(ctx, r) {
-			row := Row[T]{Key: string(rec.Key), Version: rec.Version}
-			if err == nil {
-				err = t.decode(rec, &row.Value)
-			}
-			if !yield(row, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// Row is one record of a [JSONTable].
-type Row[T any] struct {
-	Key     string
-	Value   T
-	Version Version
-}
-
-func (t JSONTable[T]) write(ctx context.Context, op Op, value T) (Version, error) {
-	var err error
-	if op.Value, err = json.Marshal(value); err != nil {
-		return 0, fmt.Errorf("table %s: %w value of key %.80q: %w", t.Name(), ErrInvalid, op.Key, err)
-	}
-	return t.Apply(ctx, Batch{op})
-}
-
-func (t JSONTable[T]) decode(rec Record, v *T) error {
-	if err := json.Unmarshal(rec.Value, v); err != nil {
-		return fmt.Errorf("table %s: key %.80q holds no %T: %w", t.Name(), rec.Key, *v, err)
-	}
-	return nil
 }

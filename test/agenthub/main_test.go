@@ -138,7 +138,7 @@ func stored[T any](w *world, table string) (all []T) {
 	w.t.Helper()
 	tb, err := w.hub.Brock.Table(table)
 	require.NoError(w.t, err)
-	for row, err := range app.JSON[T](tb).All(w.t.Context(), app.Range{}) {
+	for row, err := range app.JSON[T](tb).Scan(w.t.Context(), app.Range{}) {
 		require.NoError(w.t, err)
 		all = append(all, row.Value)
 	}

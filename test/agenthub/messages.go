@@ -75,7 +75,7 @@ func (h *Hub) add(ctx context.Context, log app.JSONTable[Message], m Message) (M
 	}
 	for {
 		m.N, m.At = 1, h.now()
-		for row, err := range log.All(ctx, app.Range{Prefix: []byte(m.To + "/"), Reverse: true, Limit: 1}) {
+		for row, err := range log.Scan(ctx, app.Range{Prefix: []byte(m.To + "/"), Reverse: true, Limit: 1}) {
 			if err != nil {
 				return Message{}, err
 			}
@@ -89,7 +89,7 @@ func (h *Hub) add(ctx context.Context, log app.JSONTable[Message], m Message) (M
 
 func list(ctx context.Context, t app.JSONTable[Message], to string, after uint64) ([]Message, error) {
 	out := []Message{}
-	for row, err := range t.All(ctx, app.Range{Prefix: []byte(to + "/"), From: []byte(messageKey(to, after+1)), Limit: 100}) {
+	for row, err := range t.Scan(ctx, app.Range{Prefix: []byte(to + "/"), From: []byte(messageKey(to, after+1)), Limit: 100}) {
 		if err != nil {
 			return nil, err
 		}

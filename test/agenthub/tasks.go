@@ -41,7 +41,7 @@ func (h *Hub) Take(ctx context.Context, r Task) (Task, error) {
 	if err := checkNames(r.Agent); err != nil {
 		return Task{}, err
 	}
-	for row, err := range h.queue.All(ctx, app.Range{Prefix: []byte(open)}) {
+	for row, err := range h.queue.Scan(ctx, app.Range{Prefix: []byte(open)}) {
 		switch t := row.Value; {
 		case err != nil || h.now().Before(t.LeaseUntil):
 		case t.Generation >= h.cfg.Tries:
@@ -113,7 +113,7 @@ func (h *Hub) bury(ctx context.Context, t Task, token app.Version) error {
 
 // inter copies buried tasks to the other table and removes them from their own.
 func (h *Hub) inter(ctx context.Context) error {
-	for row, err := range h.queue.All(ctx, app.Range{Prefix: []byte(dead)}) {
+	for row, err := range h.queue.Scan(ctx, app.Range{Prefix: []byte(dead)}) {
 		if err == nil {
 			_, err = h.dead.Put(ctx, row.Value.ID, row.Value)
 		}
