@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/actors"
+	"github.com/brockdb/brock/app/internal/road"
 	"github.com/brockdb/brock/bus"
 	"github.com/brockdb/brock/storage/vault"
 )
@@ -124,7 +125,7 @@ func (h *Hub) remember(c Compaction) {
 // loadHistory reads the compactions of earlier starts. Losing them loses no data,
 // so damage is logged and the history starts anew.
 func (h *Hub) loadHistory() {
-	if err := readJSON(h.fs(), h.path(compactionsFile), &h.history); err != nil && !isMissing(err) {
+	if err := road.ReadJSON(h.fs(), h.path(compactionsFile), &h.history); err != nil && !isMissing(err) {
 		h.log.Error("the history of compactions cannot be read and starts anew", "err", err)
 		h.history = nil
 	}

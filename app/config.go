@@ -43,10 +43,11 @@ type Config struct {
 	// Events wait on the disk for the next start with NATS.
 	Offline bool
 
-	Hooks Hooks // for tests; the zero value is off
+	Hooks Hooks // for test/harness; the zero value is off
 }
 
-// Hooks let a test reach into a hub; see test/harness.
+// Hooks are for test/harness, which reaches into a hub with them. A program has no use
+// for them: they promise nothing, and may change in any release.
 type Hooks struct {
 	FS     disk.FS              // through which Brock writes its own files; default the real one
 	Actors func(*actors.Config) // may change how the actors are made

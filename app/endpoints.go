@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/brockdb/brock/app/internal/road"
 	"github.com/brockdb/brock/bus"
 )
 
@@ -26,6 +27,14 @@ const (
 	backupLimit = 16_384
 	heavyLimit  = 64
 )
+
+// What app/remote may do with a hub and embedders need not see.
+func init() {
+	road.Of = func(hub any) road.Hub {
+		h := hub.(*Hub)
+		return road.Hub{Endpoints: h.endpoints, Import: h.importLines}
+	}
+}
 
 // endpoints are the hub's requests, on every road the same. trigger says on which
 // road they come.
@@ -60,7 +69,7 @@ func (h *Hub) endpoints(trigger string) []bus.Endpoint {
 		{Name: "records.count", Handler: on(h.countRecords)},
 		{Name: "records.scan", Handler: on(h.scanRecords)},
 		{Name: "records.import", Handler: func(ctx context.Context, body []byte) (any, error) {
-			n, err := h.Import(ctx, body)
+			n, err := h.importLines(ctx, body)
 			if err != nil {
 				return nil, importError(err)
 			}
@@ -88,23 +97,12 @@ func (h *Hub) backupEndpoint(trigger string) bus.Handler {
 // importError keeps the number of the wrong line beside the message, for clients
 // that send a file in pieces.
 func importError(err error) error {
-	out := Outside(err)
-	var l *LineError
+	out := road.Error(err)
+	var l *road.LineError
 	if errors.As(err, &l) {
 		out.Body = map[string]any{"line": l.Line, "problem": l.Err.Error()}
 	}
 	return out
-}
-
-// Call answers a request as it is answered over NATS, without NATS: the name is an
-// endpoint's, such as "backup" or "records.get". Errors are *bus.Error.
-func (h *Hub) Call(ctx context.Context, trigger, name string, body []byte) (any, error) {
-	for _, e := range h.endpoints(trigger) {
-		if e.Name == name {
-			return e.Handler(ctx, body)
-		}
-	}
-	return nil, Outside(fmt.Errorf("%w: no endpoint %q", ErrInvalid, name))
 }
 
 // on makes a handler of a function over a typed body. An empty body is the zero
@@ -116,12 +114,12 @@ func on[T any](f func(context.Context, T) (any, error)) bus.Handler {
 			d := json.NewDecoder(bytes.NewReader(body))
 			d.DisallowUnknownFields()
 			if err := d.Decode(&req); err != nil {
-				return nil, Outside(fmt.Errorf("%w request: %w", ErrInvalid, err))
+				return nil, road.Error(fmt.Errorf("%w request: %w", ErrInvalid, err))
 			}
 		}
 		v, err := f(ctx, req)
 		if err != nil {
-			return nil, Outside(err)
+			return nil, road.Error(err)
 		}
 		return v, nil
 	}

@@ -1,15 +1,12 @@
 package app
 
 import (
-	"context"
-	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/brockdb/brock/actors"
+	"github.com/brockdb/brock/app/internal/road"
 	"github.com/brockdb/brock/bus"
 	"github.com/brockdb/brock/storage"
-	"github.com/brockdb/brock/storage/disk"
 	"github.com/brockdb/brock/storage/vault"
 )
 
@@ -34,7 +31,7 @@ var (
 	ErrVaultInUse     = vault.ErrInUse
 	ErrVaultForeign   = vault.ErrForeign
 	// ErrRunning says that another hub has the data directory open.
-	ErrRunning = errors.New("another hub runs on this data directory")
+	ErrRunning = road.ErrRunning
 )
 
 // What callers match with errors.As.
@@ -57,53 +54,4 @@ type FailedError struct {
 
 func (e *FailedError) Error() string {
 	return e.What + " " + string(e.Status) + ": " + strings.Join(e.Problems, "; ")
-}
-
-// codes names each kind of error on the roads outside, first match first.
-var codes = []struct {
-	is     error
-	code   string
-	status int
-}{
-	{ErrUnknownTable, "unknown_table", http.StatusNotFound},
-	{ErrInvalidName, "invalid_name", http.StatusBadRequest},
-	{ErrInvalid, "invalid", http.StatusBadRequest},
-	{ErrTooLarge, "too_large", http.StatusBadRequest},
-	{ErrNoSnapshot, "no_snapshot", http.StatusNotFound},
-	{ErrNoRun, "unknown_run", http.StatusNotFound},
-	{ErrNotFound, "not_found", http.StatusNotFound},
-	{ErrConflict, "conflict", http.StatusConflict},
-	{ErrOverloaded, "overloaded", http.StatusTooManyRequests},
-	{ErrDamaged, "damaged", http.StatusInternalServerError},
-	{ErrNoSpace, "no_space", http.StatusInsufficientStorage},
-	{ErrUnknownOutcome, "unknown_outcome", http.StatusInternalServerError},
-	{ErrUnavailable, "unavailable", http.StatusServiceUnavailable},
-	{ErrClosed, "closed", http.StatusServiceUnavailable},
-	{disk.ErrLocked, "locked", http.StatusConflict},
-	{context.DeadlineExceeded, "timeout", http.StatusGatewayTimeout},
-}
-
-// Outside gives an error the form that it has on every road: code, status and
-// message. Error values that have it already pass.
-func Outside(err error) *bus.Error {
-	var known *bus.Error
-	if errors.As(err, &known) {
-		return known
-	}
-	out := &bus.Error{Code: bus.CodeInternal, Status: http.StatusInternalServerError, Message: err.Error()}
-	for _, c := range codes {
-		if errors.Is(err, c.is) {
-			out.Code, out.Status = c.code, c.status
-			break
-		}
-	}
-	var damage *DamageError
-	var down *UnavailableError
-	switch {
-	case errors.As(err, &down):
-		out.Table = down.Table
-	case errors.As(err, &damage):
-		out.Table = damage.Table
-	}
-	return out
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/brockdb/brock/app/internal/road"
 	"github.com/brockdb/brock/bus"
 	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/disk"
@@ -19,9 +20,9 @@ import (
 
 // Names in the data directory.
 const (
-	lockFile        = "brock.lock"
-	hubFile         = "hub.json"
-	credentialsFile = "credentials.json"
+	lockFile        = road.LockFile
+	hubFile         = road.HubFile
+	credentialsFile = road.CredentialsFile
 	tablesFile      = "tables.json"
 	compactionsFile = "compactions.json"
 	clockFile       = "clock"
@@ -31,42 +32,9 @@ const (
 	scratchDir      = "scratch"
 )
 
-// Presence is <data>/hub.json: how a command finds the hub that runs on a data
-// directory. It is gone after a clean stop, and stale when brock.lock is free.
-type Presence struct {
-	Hub       string    `json:"hub"`
-	PID       int       `json:"pid"`
-	StartedAt time.Time `json:"started_at"`
-	NATSURL   string    `json:"nats_url"`
-	HTTPURL   string    `json:"http_url"`
-}
-
-// FindHub returns the presence of the hub that runs on the data directory. ok is
-// false when none does; a file that a killed hub left behind does not count.
-func FindHub(data string) (p Presence, ok bool, err error) {
-	l, err := disk.TryLock(filepath.Join(data, lockFile))
-	switch {
-	case err == nil:
-		return p, false, l.Unlock()
-	case errors.Is(err, fs.ErrNotExist):
-		return p, false, nil
-	case !errors.Is(err, disk.ErrLocked):
-		return p, false, err
-	}
-	if err := readJSON(disk.OS, filepath.Join(data, hubFile), &p); err != nil {
-		return p, false, fmt.Errorf("%w, but it cannot be asked (it starts, stops, or works offline): %w", ErrRunning, err)
-	}
-	return p, true, nil
-}
-
-// LoadCredentials reads the credentials of the data directory.
-func LoadCredentials(data string) (c bus.Credentials, err error) {
-	return c, readJSON(disk.OS, filepath.Join(data, credentialsFile), &c)
-}
-
 // makeCredentials loads the credentials, or makes them at the first start.
 func makeCredentials(fsys disk.FS, data string) (bus.Credentials, error) {
-	c, err := LoadCredentials(data)
+	c, err := road.LoadCredentials(data)
 	if errors.Is(err, fs.ErrNotExist) {
 		c = bus.NewCredentials()
 		err = writeJSON(fsys, filepath.Join(data, credentialsFile), c)
@@ -96,7 +64,7 @@ const registryFormat = 1
 func loadRegistry(fsys disk.FS, data string, now time.Time) (registry, error) {
 	path := filepath.Join(data, tablesFile)
 	var r registry
-	err := readJSON(fsys, path, &r)
+	err := road.ReadJSON(fsys, path, &r)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		id := make([]byte, 12)
@@ -143,17 +111,6 @@ func (r *registry) saw(tables []string, now time.Time) {
 			r.Tables = append(r.Tables, tableSeen{Table: name, CreatedAt: now.UTC()})
 		}
 	}
-}
-
-func readJSON(fsys disk.FS, path string, v any) error {
-	b, err := disk.ReadFile(fsys, path)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
 }
 
 func writeJSON(fsys disk.FS, path string, v any) error {

@@ -52,7 +52,7 @@ type Hub struct {
 
 // Open opens a hub and returns when its tables are open or have been found
 // unavailable. Errors match [ErrRunning], [ErrInvalid], [ErrInvalidName],
-// bus.ErrAddrInUse, vault.ErrInUse and vault.ErrForeign among others; then nothing
+// [ErrAddrInUse], [ErrVaultInUse] and [ErrVaultForeign] among others; then nothing
 // is left running. A single table that cannot be opened is no error: see
 // [Hub.Health].
 func Open(ctx context.Context, cfg Config) (*Hub, error) {

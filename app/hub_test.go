@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/app/remote"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
@@ -126,7 +127,7 @@ func TestASecondHubIsRefused(t *testing.T) {
 	h := open(t, quiet(data))
 	_, err := app.Open(context.Background(), quiet(data))
 	require.ErrorIs(t, err, app.ErrRunning)
-	p, ok, err := app.FindHub(data)
+	p, ok, err := remote.Find(data)
 	require.NoError(t, err)
 	require.True(t, ok, "hub.json is still there")
 	require.Equal(t, h.NATSURL(), p.NATSURL)
@@ -207,15 +208,15 @@ func TestImportNamesTheWrongLineAndImportsNothing(t *testing.T) {
 	h := open(t, quiet(filepath.Join(t.TempDir(), "data")))
 	good := `{"table":"task_queue","key":"k","value":{"a": 1}}` + "\n"
 	for _, bad := range []string{`{`, `{"table":"task_queue","key":"k"}`, `{"table":"nope","key":"k","value":1}`, `{"table":"../x","key":"k","value":1}`, `{"table":"task_queue","key":"k","value":1,"extra":2}`, `{"table":"task_queue","key":"k","value":1} x`, `{"table":"task_queue","key":"","value":1}`} {
-		_, err := h.Import(ctx, []byte(good+bad+"\n"))
-		var wrong *app.LineError
+		_, err := remote.Import(ctx, h, []byte(good+bad+"\n"))
+		var wrong *remote.LineError
 		require.ErrorAs(t, err, &wrong, bad)
 		require.Equal(t, 2, wrong.Line)
 	}
 	n, err := table(t, h, "task_queue").Count(ctx)
 	require.NoError(t, err)
 	require.Zero(t, n)
-	_, err = h.Import(ctx, []byte(good))
+	_, err = remote.Import(ctx, h, []byte(good))
 	require.NoError(t, err)
 	rec, err := table(t, h, "task_queue").Get(ctx, []byte("k"))
 	require.NoError(t, err)

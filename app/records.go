@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/actors"
+	"github.com/brockdb/brock/app/internal/road"
 	"github.com/brockdb/brock/storage"
 )
 
@@ -43,7 +44,7 @@ type (
 		Version storage.Version `json:"version"`
 	}
 	countReply struct {
-		Tables []TableCount `json:"tables"`
+		Tables []road.TableCount `json:"tables"`
 	}
 	scanRequest struct {
 		Table   string `json:"table"`
@@ -62,13 +63,6 @@ type (
 		Records int `json:"records"`
 	}
 )
-
-// TableCount is a table's number of live records.
-type TableCount struct {
-	Table   string `json:"table"`
-	Records uint64 `json:"records"`
-	Error   string `json:"error,omitempty"` // why it cannot be counted
-}
 
 func (k keyRequest) key() []byte {
 	if len(k.Key) > 0 {
@@ -120,13 +114,13 @@ func (h *Hub) countRecords(ctx context.Context, r tablesRequest) (any, error) {
 	if len(names) == 0 {
 		names = h.Tables()
 	}
-	out := countReply{Tables: []TableCount{}}
+	out := countReply{Tables: []road.TableCount{}}
 	for _, name := range names {
 		t, err := h.Table(name)
 		if err != nil {
 			return nil, err
 		}
-		c := TableCount{Table: name}
+		c := road.TableCount{Table: name}
 		if c.Records, err = t.Count(ctx); err != nil {
 			c.Error = err.Error()
 		}
@@ -166,28 +160,14 @@ func (h *Hub) beginScan(r scanRequest) (*cursor, error) {
 	return h.cursors.begin(ref, Range{Prefix: r.Prefix, From: r.From, To: r.To, Limit: r.Limit, Reverse: r.Reverse})
 }
 
-// LineError says which line of an import is wrong.
-type LineError struct {
-	Line int // from 1
-	Err  error
-}
-
-func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
-
-// Unwrap returns what is wrong with it.
-func (e *LineError) Unwrap() error { return e.Err }
-
-// Import writes records from JSON lines, and returns how many when all are
-// durable. A wrong line is named by a [*LineError], and then nothing is imported.
-// Each table's records are committed together as far as a batch can hold them; of
-// a key that is repeated the last line wins. Blank lines are passed over.
-func (h *Hub) Import(ctx context.Context, lines []byte) (int, error) {
+// importLines is remote.Import.
+func (h *Hub) importLines(ctx context.Context, lines []byte) (int, error) {
 	batches := map[string]Batch{}
 	n := 0
 	for i, p := range h.parseLines(bytes.Split(lines, []byte("\n"))) {
 		switch {
 		case p.err != nil:
-			return 0, &LineError{Line: i + 1, Err: p.err}
+			return 0, &road.LineError{Line: i + 1, Err: p.err}
 		case p.table != "":
 			batches[p.table] = append(batches[p.table], p.op)
 			n++

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/brockdb/brock/actors"
+	"github.com/brockdb/brock/app/internal/road"
 	"github.com/brockdb/brock/app/web"
 	"github.com/brockdb/brock/bus"
 	"github.com/brockdb/brock/storage"
@@ -172,7 +173,7 @@ func (h *Hub) chooseTables() ([]actors.TableConfig, error) {
 
 // serve opens the doors: requests, HTTP, and the file by which commands find the hub.
 func (h *Hub) serve(ctx context.Context) (err error) {
-	p := Presence{Hub: h.cfg.Name, PID: pid(), StartedAt: h.started.UTC()}
+	p := road.Presence{Hub: h.cfg.Name, PID: pid(), StartedAt: h.started.UTC()}
 	if h.cfg.HTTPAddr != "" && !h.cfg.Offline {
 		if h.web, err = web.Start(h.cfg.HTTPAddr, h.isReady, h.log); err != nil {
 			return err

@@ -17,7 +17,7 @@ const module = "github.com/brockdb/brock/"
 
 // rooms says which rooms a room may use; imports run one way.
 var rooms = map[string][]string{
-	"cmd":     {"app", "bus"}, // bus for its client and the names of roles and events
+	"cmd":     {"app", "bus"}, // app/remote for its plumbing, bus for its client and the names of roles and events
 	"app":     {"app", "actors", "storage", "bus"},
 	"actors":  {"storage", "bus"},
 	"bus":     {},

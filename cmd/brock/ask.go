@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/app/remote"
 	"github.com/brockdb/brock/bus"
 )
 
@@ -53,11 +54,11 @@ func (c *cli) ask(ctx context.Context, role bus.Role, endpoint string, req, out 
 }
 
 // find looks for the hub that runs on the data directory, which must exist.
-func (c *cli) find() (p app.Presence, running bool, err error) {
+func (c *cli) find() (p remote.Presence, running bool, err error) {
 	if err := c.requireData(); err != nil {
 		return p, false, err
 	}
-	return app.FindHub(c.data)
+	return remote.Find(c.data)
 }
 
 // requireData makes sure that a mistyped directory does not become a new hub.
@@ -81,8 +82,8 @@ type online struct {
 	hub    string
 }
 
-func (c *cli) dial(ctx context.Context, p app.Presence, role bus.Role) (*online, error) {
-	creds, err := app.LoadCredentials(c.data)
+func (c *cli) dial(ctx context.Context, p remote.Presence, role bus.Role) (*online, error) {
+	creds, err := remote.LoadCredentials(c.data)
 	if err != nil {
 		return nil, fmt.Errorf("the credentials of the hub on %s cannot be read: %w", c.data, err)
 	}

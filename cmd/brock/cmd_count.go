@@ -5,14 +5,14 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/app/remote"
 	"github.com/brockdb/brock/bus"
 	"github.com/spf13/cobra"
 )
 
 // counts answers records.count.
 type counts struct {
-	Tables []app.TableCount `json:"tables"`
+	Tables []remote.TableCount `json:"tables"`
 }
 
 func newCount(c *cli) *cobra.Command {

@@ -3,7 +3,7 @@ package main
 import (
 	"strings"
 
-	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/app/remote"
 	"github.com/brockdb/brock/bus"
 	"github.com/spf13/cobra"
 )
@@ -40,7 +40,7 @@ func (c *cli) printEnv(role bus.Role) error {
 	if !running {
 		return c.noHub()
 	}
-	creds, err := app.LoadCredentials(c.data)
+	creds, err := remote.LoadCredentials(c.data)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/app/remote"
 	"github.com/brockdb/brock/bus"
 )
 
@@ -63,7 +64,7 @@ func (d *demo) play(ctx context.Context) error {
 func (d *demo) fill(ctx context.Context) error {
 	began := time.Now()
 	for _, batch := range demoBatches() {
-		n, err := d.hub.Import(ctx, batch)
+		n, err := remote.Import(ctx, d.hub, batch)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/app/remote"
 	"github.com/brockdb/brock/bus"
 )
 
@@ -63,7 +64,7 @@ func (c *cli) complain(err error) {
 		return
 	}
 	if c.json {
-		if encodeJSON(c.err, app.Outside(err)) == nil {
+		if encodeJSON(c.err, remote.Error(err)) == nil {
 			return
 		}
 	}

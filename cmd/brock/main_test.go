@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/app/remote"
 	"github.com/klauspost/compress/gzip"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
@@ -64,7 +64,7 @@ func realData() string {
 	return path
 }
 
-// cmdReady waits for the hub on the directory. It does not ask app.FindHub, which
+// cmdReady waits for the hub on the directory. It does not ask remote.Find, which
 // takes the lock for a moment.
 func cmdReady(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
@@ -73,7 +73,7 @@ func cmdReady(ts *testscript.TestScript, neg bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		b, err := os.ReadFile(filepath.Join(dir, "hub.json"))
-		var p app.Presence
+		var p remote.Presence
 		if err != nil || json.Unmarshal(b, &p) != nil {
 			continue
 		}

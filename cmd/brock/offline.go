@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
 
 	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/app/remote"
 )
 
 // offline works on the directories itself.
@@ -28,34 +28,11 @@ func (c *cli) openOffline(ctx context.Context) (*offline, error) {
 }
 
 func (o *offline) ask(ctx context.Context, endpoint string, req, out any) error {
-	body, err := encode(req)
-	if err != nil {
-		return err
-	}
-	reply, err := o.hub.Call(ctx, "cli", endpoint, body)
-	if err != nil || out == nil {
-		return err
-	}
-	b, err := json.Marshal(reply)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(b, out)
+	return remote.Call(ctx, o.hub, endpoint, req, out)
 }
 
 func (o *offline) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	return o.hub.Close(ctx)
-}
-
-// encode makes a request's body; bytes go as they are, as the client sends them.
-func encode(req any) ([]byte, error) {
-	switch req := req.(type) {
-	case nil:
-		return nil, nil
-	case []byte:
-		return req, nil
-	}
-	return json.Marshal(req)
 }

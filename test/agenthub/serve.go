@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/app/remote"
 	"github.com/nats-io/nats.go/micro"
 )
 
@@ -50,6 +51,6 @@ func on[In, Out any](h *Hub, name string, do func(context.Context, In) (Out, err
 
 // refuse answers with an error and the status that Brock gives it: 409 for a conflict.
 func refuse(r micro.Request, err error) {
-	e := app.Outside(err)
+	e := remote.Error(err)
 	_ = r.Error(strconv.Itoa(e.Status), e.Message, nil)
 }

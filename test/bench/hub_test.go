@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/app/remote"
 	"github.com/dgraph-io/badger/v4"
 )
 
@@ -179,7 +180,7 @@ func BenchmarkImport(b *testing.B) {
 			h := hub(b, func(c *app.Config) { c.Tables = app.DefaultTables() })
 			b.StartTimer()
 			for _, lines := range batches {
-				if _, err := h.Import(context.Background(), lines); err != nil {
+				if _, err := remote.Import(context.Background(), h, lines); err != nil {
 					b.Fatal(err)
 				}
 			}
