@@ -23,6 +23,8 @@ type Lease struct {
 	long *longRead
 	now  Version // the time by which expiry is judged
 	once sync.Once
+
+	image *Image // see [Lease.Image]
 }
 
 // Range selects records in key order. The zero Range selects all.
@@ -95,8 +97,15 @@ func (s *Store) lease(cut Version) (*Lease, error) {
 	return l, nil
 }
 
-// Release ends the lease. Releasing twice is fine.
-func (l *Lease) Release() { l.once.Do(func() { l.s.readers.unregister(l.long) }) }
+// Release ends the lease, and its image. Releasing twice is fine.
+func (l *Lease) Release() {
+	l.once.Do(func() {
+		if l.image != nil {
+			l.image.Release()
+		}
+		l.s.readers.unregister(l.long)
+	})
+}
 
 // Get returns the live record of the key, as [Store.Get] does.
 func (l *Lease) Get(key []byte) (Record, error) {
@@ -203,20 +212,27 @@ func (l *Lease) items(o badger.IteratorOptions, seek []byte) iter.Seq2[*badger.I
 		defer txn.Discard()
 		it := txn.NewIterator(o)
 		defer it.Close()
+		l.s.walk(it, o.Prefix, seek)(yield)
+	}
+}
+
+// walk yields what an open iterator has, from seek on or from its start.
+func (s *Store) walk(it *badger.Iterator, prefix, seek []byte) iter.Seq2[*badger.Item, error] {
+	return func(yield func(*badger.Item, error) bool) {
 		move := func() { it.Seek(seek) }
 		if seek == nil {
 			move = it.Rewind
 		}
 		for {
-			if err := l.s.guarded(move); err != nil {
+			if err := s.guarded(move); err != nil {
 				yield(nil, err)
 				return
 			}
-			if !it.ValidForPrefix(o.Prefix) {
+			if !it.ValidForPrefix(prefix) {
 				return
 			}
-			if l.s.readers.ended.Load() {
-				yield(nil, fmt.Errorf("table %s: %w while it was read", l.s.table, ErrClosed))
+			if s.readers.ended.Load() {
+				yield(nil, fmt.Errorf("table %s: %w while it was read", s.table, ErrClosed))
 				return
 			}
 			if !yield(it.Item(), nil) {

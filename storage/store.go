@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,6 +30,7 @@ type Store struct {
 	witness *witness
 	failed  atomic.Pointer[error] // why it takes no more writes
 
+	opened  string // tells this opening of the store from all others
 	readers readers
 	close   sync.Once
 	closed  chan struct{}
@@ -60,7 +62,7 @@ func Create(dir, table string, opts Options) (*Store, error) {
 func open(dir, table string, opts Options) (*Store, error) {
 	opts = opts.withDefaults()
 	opts.Logger = opts.Logger.With("table", table)
-	s := &Store{table: table, dir: dir, opts: opts, log: opts.Logger, closed: make(chan struct{})}
+	s := &Store{table: table, dir: dir, opts: opts, log: opts.Logger, closed: make(chan struct{}), opened: rand.Text()}
 	db, err := badger.OpenManaged(badgerOptions(dir, opts))
 	if err != nil {
 		return nil, openError(table, dir, err)
