@@ -7,6 +7,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/brockdb/brock/bus"
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/changelog"
 	"github.com/brockdb/brock/storage/disk"
 	"github.com/brockdb/brock/storage/vault"
 	"github.com/jonboulle/clockwork"
@@ -37,6 +38,7 @@ type Config struct {
 	Store  storage.Options
 	Clock  *storage.Clock
 	Vault  *vault.Vault
+	Log    *changelog.Shipper // nil: no change log
 
 	Hub      string
 	Schedule Schedule                 // nil: no scheduled backups

@@ -54,7 +54,7 @@ func (b *backup) afterRecord(ctx context.Context, run *vault.Run) {
 		if _, err := b.cfg.Vault.Retain(ctx, r.Table, b.cfg.Keep); err != nil {
 			b.cfg.Logger.Error("retention failed; older snapshots stay", "run", run.ID, "table", r.Table, "err", err)
 		}
-		if s := b.ref(r.Table).t.store.Load(); s != nil {
+		if s := b.ref(r.Table).t.store.Load(); s != nil && b.cfg.Log == nil {
 			s.Discard(run.Cut)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/brockdb/brock/bus"
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/changelog"
 )
 
 // State of a table.
@@ -35,6 +36,7 @@ type table struct {
 	conf TableConfig
 	log  *slog.Logger
 	pid  *actor.PID
+	tap  *changelog.Tap // nil: no change log
 
 	store     atomic.Pointer[storage.Store] // nil while the table does not serve
 	status    atomic.Pointer[Status]
@@ -69,7 +71,7 @@ type table struct {
 }
 
 func newTable(cfg *Config, tc TableConfig) *table {
-	t := &table{cfg: cfg, conf: tc, log: cfg.Logger.With("table", tc.Name),
+	t := &table{cfg: cfg, conf: tc, log: cfg.Logger.With("table", tc.Name), tap: cfg.Log.Tap(tc.Name),
 		ready: make(chan struct{}), stopped: make(chan struct{}), maintain: make(chan struct{}, 1), mail: newLane(), commits: newLane()}
 	t.setStatus(Opening, nil)
 	return t

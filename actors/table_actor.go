@@ -205,6 +205,7 @@ func (a *tableActor) refuseAll(err error) {
 func (a *tableActor) letGo() {
 	s := a.store
 	a.table.store.Store(nil)
+	a.tap.Serve(nil)
 	a.store = nil
 	if s != nil {
 		a.closeBehind(s)

@@ -53,12 +53,18 @@ func (a *tableActor) commitGroup() {
 	a.work.Add(1)
 	a.commits.Schedule(func() {
 		defer a.work.Done()
+		a.tap.Begin()
 		if m.version, m.err = a.cfg.Clock.Next(known); m.err == nil {
 			batches := make([]storage.Batch, len(group))
 			for i, g := range group {
 				batches[i] = g.batch
 			}
 			m.out, m.err = store.Commit(m.version, batches)
+		}
+		if errors.Is(m.err, storage.ErrUnknownOutcome) {
+			a.tap.Unknown()
+		} else {
+			a.tap.End(storage.Commit{Ledger: m.out.Ledger, Changes: m.out.Changes})
 		}
 		if !errors.Is(m.err, storage.ErrCutPending) {
 			a.table.answerGroup(m, store) // here, so that callers need not wait for the mailbox

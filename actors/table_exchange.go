@@ -26,13 +26,21 @@ func (a *tableActor) beginExchange() {
 func (t *table) swap(m *exchangeMsg, old *storage.Store, known storage.Version, epoch uint64) (string, error) {
 	t.dirMu.Lock()
 	defer t.dirMu.Unlock()
-	if err := m.finish(old, known); err != nil {
+	t.tap.Begin()
+	var logged storage.Commit
+	defer func() { t.tap.End(logged) }()
+	c, err := m.finish(old, known)
+	if err != nil {
 		return "", err
 	}
 	if t.epoch.Load() != epoch {
 		return "", &UnavailableError{Table: t.conf.Name, Err: errCrashed}
 	}
-	return t.dir.Swap(m.why)
+	replaced, err := t.dir.Swap(m.why)
+	if err == nil {
+		logged = c
+	}
+	return replaced, err
 }
 
 func (a *tableActor) exchangeDone(m *exchangedMsg) {
@@ -93,18 +101,22 @@ func (r *TableRef) Restore(ctx context.Context, from storage.Version, build func
 			return err
 		}
 		base := next.Ledger().Commits
-		finish := func(old *storage.Store, known storage.Version) error {
+		finish := func(old *storage.Store, known storage.Version) (storage.Commit, error) {
 			v, err := t.cfg.Clock.Next(known)
 			if err != nil {
-				return err
+				return storage.Commit{}, err
 			}
-			commits := base
+			commits := max(base, t.tap.Shipped().Commits)
 			if old != nil {
 				commits = old.Ledger().Commits
 			}
 			out.Version, out.Later = v, commits-min(base, commits)
-			_, err = next.Stamp(v, from, commits)
-			return err
+			return next.Stamp(v, from, commits)
+		}
+		if t.cfg.Log != nil { // what the log has, the restore cannot take
+			if _, err := t.cfg.Log.Ship(ctx); err != nil {
+				t.log.Warn("the tail of a table that is restored is not in the change log; it stays in the replaced folder", "err", err)
+			}
 		}
 		done, err := t.exchangeFor(ctx, next, storage.WhyRestore, finish)
 		if err != nil {
@@ -145,7 +157,7 @@ func (r *TableRef) Compact(ctx context.Context) (before, after storage.Stats, er
 }
 
 func (t *table) rebuild(ctx context.Context, old *storage.Store) (*storage.Store, error) {
-	lease, err := old.Lease()
+	lease, err := t.shippedLease(old)
 	if err != nil {
 		return nil, err
 	}
@@ -157,11 +169,11 @@ func (t *table) rebuild(ctx context.Context, old *storage.Store) (*storage.Store
 	if err := next.CatchUp(old); err != nil { // most of it before commits wait
 		return nil, t.unstage(next, err)
 	}
-	finish := func(live *storage.Store, _ storage.Version) error {
+	finish := func(live *storage.Store, _ storage.Version) (storage.Commit, error) {
 		if live != old {
-			return fmt.Errorf("table %s: %w: its store was replaced meanwhile", t.conf.Name, storage.ErrUnavailable)
+			return storage.Commit{}, fmt.Errorf("table %s: %w: its store was replaced meanwhile", t.conf.Name, storage.ErrUnavailable)
 		}
-		return next.CatchUp(live)
+		return storage.Commit{}, next.CatchUp(live)
 	}
 	done, err := t.exchangeFor(ctx, next, storage.WhyCompaction, finish)
 	if err != nil {
@@ -170,6 +182,19 @@ func (t *table) rebuild(ctx context.Context, old *storage.Store) (*storage.Store
 	lease.Release()
 	t.retire(done.old, func() error { return t.forget(done.old.Dir()) })
 	return next, nil
+}
+
+// shippedLease is a lease on the store as far as the vault holds its history: from
+// there on a compacted store must keep every commit, for the change log.
+func (t *table) shippedLease(s *storage.Store) (*storage.Lease, error) {
+	if t.tap == nil {
+		return s.Lease()
+	}
+	l, err := s.LeaseAt(t.tap.Through())
+	if errors.Is(err, storage.ErrGap) {
+		err = fmt.Errorf("compaction waits for the change log, which has nothing of this table since it was opened: %w", err)
+	}
+	return l, err
 }
 
 // forget removes a compacted store, which is closed.
@@ -238,7 +263,7 @@ func (t *table) unstage(s *storage.Store, cause error) error {
 
 // exchangeFor asks the actor to swap next in. It does not end with ctx: once the
 // actor was asked, only the actor knows the outcome.
-func (t *table) exchangeFor(ctx context.Context, next *storage.Store, why string, finish func(*storage.Store, storage.Version) error) (exchanged, error) {
+func (t *table) exchangeFor(ctx context.Context, next *storage.Store, why string, finish func(*storage.Store, storage.Version) (storage.Commit, error)) (exchanged, error) {
 	if err := ctx.Err(); err != nil {
 		return exchanged{}, t.unstage(next, err)
 	}

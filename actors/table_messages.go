@@ -63,8 +63,9 @@ type (
 	exchangeMsg struct {
 		next *storage.Store
 		why  string
-		// finish brings next up to date while nothing commits. old may be nil.
-		finish func(old *storage.Store, known storage.Version) error
+		// finish brings next up to date while nothing commits, and returns the commit
+		// that the exchange itself is, if it is one. old may be nil.
+		finish func(old *storage.Store, known storage.Version) (storage.Commit, error)
 		reply  reply[exchanged]
 	}
 	// exchangedMsg brings the outcome of an exchange.

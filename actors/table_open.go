@@ -63,12 +63,30 @@ func (t *table) openStore() (*storage.Store, error) {
 	defer t.dirMu.Unlock()
 	s, err := t.openCurrent()
 	if errors.Is(err, storage.ErrLost) && t.conf.Create {
-		t.dir, s, err = storage.CreateTableDir(t.cfg.FS, t.conf.Dir, t.conf.Name, t.cfg.Store)
+		if t.dir, s, err = storage.CreateTableDir(t.cfg.FS, t.conf.Dir, t.conf.Name, t.cfg.Store); err == nil {
+			err = t.beginAnew(s)
+		}
 	}
 	if err == nil {
 		t.conf.Create = false // from now on a missing store is a lost one
 	}
 	return s, err
+}
+
+// beginAnew tells the change log that a table with a past starts empty.
+func (t *table) beginAnew(s *storage.Store) error {
+	past := t.tap.Shipped()
+	if past.Commits == 0 {
+		return nil
+	}
+	t.tap.Begin()
+	var c storage.Commit
+	defer func() { t.tap.End(c) }()
+	v, err := t.cfg.Clock.Next(storage.MaxVersion)
+	if err == nil {
+		c, err = s.Stamp(v, 0, past.Commits)
+	}
+	return err
 }
 
 func (t *table) openCurrent() (*storage.Store, error) {
@@ -117,6 +135,7 @@ func (a *tableActor) serve(s *storage.Store) {
 	a.known = max(a.known, a.cfg.Clock.Cut())
 	a.store = s
 	a.table.store.Store(s)
+	a.tap.Serve(s)
 	a.crashes.Store(0)
 	a.setStatus(Serving, nil)
 	a.send(&dueMsg{a.epoch})

@@ -39,6 +39,9 @@ func (h *Hub) close(ctx context.Context) error {
 		open = e != nil
 		note(e)
 	}
+	if e := h.shipper.Close(ctx); e != nil {
+		h.log.Warn("the change log has not all commits; the next start ships the rest", "err", e)
+	}
 	if e := waitFor(ctx, &h.ops); e != nil {
 		note(fmt.Errorf("work under way did not stop in time: %w", e))
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/brockdb/brock/actors"
 	"github.com/brockdb/brock/bus"
@@ -31,7 +32,16 @@ type Config struct {
 	Keep     int    // snapshots kept per table; default 3
 	CopyRate int64  // bytes per second that a backup may copy; default 0: no limit
 	Unsynced bool   // acknowledge writes before they are synced; a power cut may take the last ones
-	MinFree  int64  // free bytes below which writes are refused; default 256 MiB, negative: never
+	// LogInterval is how long a commit waits at most before it is in the vault's change
+	// log, and so how much a lost disk can take; default 1 s, negative: no change log.
+	LogInterval time.Duration
+	// LogWindow is how far back every moment can be restored; default 7 days. The log
+	// always goes back to the oldest kept snapshot.
+	LogWindow time.Duration
+	// LogCap is how many bytes the tables keep for a change log that cannot be
+	// written; default 1 GiB. Beyond it the log gets a break, which the next backup closes.
+	LogCap  int64
+	MinFree int64 // free bytes below which writes are refused; default 256 MiB, negative: never
 
 	// What an embedder may bring along. The hub does not close what it was given.
 	NATS   *bus.Conn      // a connection to use in place of the embedded server
@@ -74,6 +84,9 @@ func (c Config) WithDefaults() Config {
 	if c.Keep == 0 {
 		c.Keep = 3
 	}
+	if c.LogWindow == 0 {
+		c.LogWindow = 7 * 24 * time.Hour
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -106,6 +119,9 @@ func (c Config) Validate() error {
 		if slices.Contains(c.Tables[:i], name) {
 			return fmt.Errorf("%w configuration: table %q is named twice", ErrInvalid, name)
 		}
+	}
+	if c.LogWindow < 0 || c.LogCap < 0 {
+		return fmt.Errorf("%w configuration: the change log's window and cap cannot be negative", ErrInvalid)
 	}
 	if c.Keep < 1 {
 		return fmt.Errorf("%w configuration: keep must be at least 1, not %d", ErrInvalid, c.Keep)

@@ -12,6 +12,7 @@ import (
 	"github.com/brockdb/brock/app/web"
 	"github.com/brockdb/brock/bus"
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/changelog"
 	"github.com/brockdb/brock/storage/disk"
 	"github.com/brockdb/brock/storage/vault"
 )
@@ -29,6 +30,7 @@ type Hub struct {
 	creds    bus.Credentials
 	clock    *storage.Clock
 	vault    *vault.Vault
+	shipper  *changelog.Shipper // nil: no change log
 	server   *bus.Server
 	bus      *bus.Bus
 	spool    *bus.Spool // takes the events of an offline hub

@@ -20,8 +20,11 @@ type RestoreRequest struct {
 	Tables   []string `json:"tables,omitempty"`
 	All      bool     `json:"all,omitempty"`      // every table that the hub serves
 	Snapshot string   `json:"snapshot,omitempty"` // a full name, a run id, or latest (the default)
-	To       string   `json:"to,omitempty"`       // restore into this data directory, not into the hub
-	DryRun   bool     `json:"dry_run,omitempty"`  // only say what would be restored
+	// At asks for the state at a moment in place of a snapshot: RFC 3339, "10m ago", a
+	// version, or "latest", all that the vault holds. All tables are restored to one moment.
+	At     string `json:"at,omitempty"`
+	To     string `json:"to,omitempty"`      // restore into this data directory, not into the hub
+	DryRun bool   `json:"dry_run,omitempty"` // only say what would be restored
 }
 
 // Restored is the outcome of a restore. In JSON the fields of a single table also
@@ -55,7 +58,11 @@ type RestoredTable struct {
 	LaterCommits uint64          `json:"later_commits"` // that the table had and the snapshot leaves out
 	ReplacedDir  string          `json:"replaced_dir"`  // what was replaced, kept; "" where nothing was
 	DryRun       bool            `json:"dry_run,omitempty"`
-	Error        string          `json:"error"`
+	// Of a dry run: the bytes of the vault that it would read, and how long the last
+	// proven restore of the table took (0: none was proven yet).
+	ReadBytes int64   `json:"read_bytes,omitempty"`
+	LastMS    float64 `json:"last_restore_ms,omitempty"`
+	Error     string  `json:"error"`
 }
 
 // StatusRestored is the status of a restore that succeeded.
@@ -75,9 +82,13 @@ func (h *Hub) Restore(ctx context.Context, req RestoreRequest) (Restored, error)
 	if err != nil {
 		return Restored{}, err
 	}
+	sources, err := h.sources(ctx, tables, req)
+	if err != nil {
+		return Restored{}, err
+	}
 	var out Restored
-	for _, name := range tables {
-		r := h.restoreOne(ctx, name, req)
+	for i, name := range tables {
+		r := h.restoreOne(ctx, name, req, sources[i])
 		if req.To == "" && !req.DryRun {
 			h.announceRestore(r)
 		}
@@ -114,41 +125,26 @@ func (h *Hub) restoreTables(req RestoreRequest) ([]string, error) {
 }
 
 // restoreOne restores one table; a failure is in the result.
-func (h *Hub) restoreOne(ctx context.Context, name string, req RestoreRequest) RestoredTable {
+func (h *Hub) restoreOne(ctx context.Context, name string, req RestoreRequest, find findSource) RestoredTable {
 	out := RestoredTable{Table: name, Status: StatusRestored, DryRun: req.DryRun}
 	fail := func(err error) RestoredTable {
 		out.Status, out.Error = StatusFailed, err.Error()
 		return out
 	}
-	ref := req.Snapshot
-	if ref == "" {
-		ref = vault.Latest
-	}
-	snap, err := h.vault.Resolve(name, ref)
+	src, err := find(ctx, name)
 	if err != nil {
 		return fail(err)
 	}
-	release, err := h.vault.Hold(name, snap.Name)
-	if err != nil {
-		return fail(err)
-	}
-	defer release()
-	out.Snapshot, out.At, out.Version = snap.Name, snap.CutAt, snap.Cut
-	out.Records, out.FileSize = snap.Records, snap.Bytes
-	build := func(ctx context.Context, dir string) error {
-		progress := func(done, total int64) {
-			h.progress(bus.Progress{Run: snap.Run, Table: name, Stage: "restore", Done: done, Total: total})
-		}
-		_, err := h.vault.BuildStore(ctx, name, snap.Name, dir, progress)
-		return err
-	}
+	defer src.release()
+	at := src.at.Time()
+	out.Snapshot, out.At, out.Version, out.Records, out.FileSize = src.snapshot, vault.At(at), src.at, src.ledger.Records, src.bytes
 	switch {
 	case req.DryRun:
-		err = h.dryRun(name, snap, &out)
+		err = h.dryRun(name, src, &out)
 	case req.To != "":
-		out.FileSize, err = h.restoreTo(ctx, req.To, name, build)
+		out.FileSize, err = h.restoreTo(ctx, req.To, name, src.build)
 	default:
-		err = h.restoreLive(ctx, name, build, &out)
+		err = h.restoreLive(ctx, name, src.build, &out)
 	}
 	if err != nil {
 		return fail(err)
@@ -156,15 +152,16 @@ func (h *Hub) restoreOne(ctx context.Context, name string, req RestoreRequest) R
 	return out
 }
 
-func (h *Hub) dryRun(name string, snap vault.Snapshot, out *RestoredTable) error {
+func (h *Hub) dryRun(name string, src source, out *RestoredTable) error {
 	ref, err := h.group.Table(name)
 	if err != nil {
 		return err
 	}
 	if l, err := ref.Lease(); err == nil {
-		out.LaterCommits = l.Ledger.Commits - min(snap.Ledger.Commits, l.Ledger.Commits)
+		out.LaterCommits = l.Ledger.Commits - min(src.ledger.Commits, l.Ledger.Commits)
 		l.Release()
 	}
+	out.ReadBytes, out.LastMS = src.bytes, h.vault.LastProof(name)
 	return nil
 }
 

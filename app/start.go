@@ -122,6 +122,8 @@ func (h *Hub) startActors(ctx context.Context) error {
 		Store: storage.Options{Logger: h.log, MinFree: h.cfg.MinFree, Unsynced: h.cfg.Unsynced, Now: h.clock.Now},
 		Clock: h.clock, Vault: h.vault, Hub: h.cfg.Name, Schedule: schedule, Keep: h.cfg.Keep, Rate: h.cfg.CopyRate,
 		Publish: h.publish, Progress: h.progress, LastRun: since}
+	h.shipper = h.newShipper()
+	cfg.Log = h.shipper
 	if hook := h.cfg.Hooks.Actors; hook != nil {
 		hook(&cfg)
 	}
@@ -130,6 +132,9 @@ func (h *Hub) startActors(ctx context.Context) error {
 	}
 	if err := h.group.Ready(ctx); err != nil {
 		return err
+	}
+	if h.shipper != nil {
+		h.shipper.Start()
 	}
 	return h.noteTables()
 }

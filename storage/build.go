@@ -154,3 +154,26 @@ func syncTree(dir string) error {
 		return disk.OS.SyncDir(path) // fsync works alike on files and folders
 	})
 }
+
+// Rework opens the store in dir, which nobody else uses, has change work on it,
+// closes and syncs it, and proves the result against want by a full scan. Whatever
+// fails, dir is gone afterwards.
+func Rework(ctx context.Context, dir, table string, want Ledger, change func(*Store) error) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
+	s, err := Open(dir, table, Options{Unsynced: true})
+	if err != nil {
+		return err
+	}
+	err = change(s)
+	if err = errors.Join(err, s.Close(context.WithoutCancel(ctx))); err != nil {
+		return err
+	}
+	if err := syncTree(dir); err != nil {
+		return fmt.Errorf("table %s: %w", table, err)
+	}
+	return prove(ctx, dir, table, want)
+}

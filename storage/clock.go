@@ -70,6 +70,13 @@ func (c *Clock) Now() Version {
 	return max(c.last, VersionAt(c.wall()))
 }
 
+// Last returns the highest version issued: every later one is above it.
+func (c *Clock) Last() Version {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
+}
+
 // Next issues the next version. known is the newest cut that the caller has pinned
 // or was excused from; where a newer one is published Next issues nothing and
 // returns [ErrCutPending], so that no commit passes a cut unseen.

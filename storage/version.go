@@ -25,6 +25,12 @@ func VersionAt(t time.Time) Version {
 	return min(Version(ms)<<counterBits, MaxVersion)
 }
 
+// EndOf returns the last version of t's millisecond: what was so at t is what is so
+// as of it.
+func EndOf(t time.Time) Version {
+	return min(VersionAt(t)|(1<<counterBits-1), MaxVersion)
+}
+
 // Time returns the version's millisecond in UTC.
 func (v Version) Time() time.Time { return time.UnixMilli(v.millis()).UTC() }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"path/filepath"
+	"time"
 
 	"github.com/brockdb/brock/app"
 	"github.com/brockdb/brock/bus"
@@ -13,13 +14,17 @@ func newRestore(c *cli) *cobra.Command {
 	var req app.RestoreRequest
 	cmd := &cobra.Command{
 		Use:   "restore <table>… | --all",
-		Short: "Take tables back to a snapshot",
-		Long: `Take tables back to a snapshot, the newest by default. Each is built beside the
-live table, proven, and swapped in at once; what it replaces is kept. Other tables
+		Short: "Take tables back to a snapshot or a moment",
+		Long: `Take tables back to a snapshot, the newest by default, or with --at to any moment
+that the change log reaches; all tables then to the same one. A moment is a time
+(2026-11-22T21:04:05Z), a while ago ("10m ago", "2d ago"), a version, or latest, which
+is all that the vault holds. What the tables were at a time stays restorable, whatever
+was restored since; brock list shows from when to when. Each is built beside the live table, proven, and swapped in at once; what it replaces is kept. Other tables
 never notice. Exits with 3 when only some tables were restored.`,
 		Example: `  brock restore task_queue
   brock restore task_queue --dry-run
   brock restore --all --snapshot <run id>
+  brock restore --all --at "10m ago"
   brock restore --all --to ./look-at-this`,
 		GroupID:           groupBackups,
 		ValidArgsFunction: c.tables(0),
@@ -34,6 +39,7 @@ never notice. Exits with 3 when only some tables were restored.`,
 	f := cmd.Flags()
 	f.BoolVar(&req.All, "all", false, "restore every table that the hub serves")
 	f.StringVar(&req.Snapshot, "snapshot", "", "a snapshot's `name`, a run id, or latest (default latest)")
+	f.StringVar(&req.At, "at", "", "a `moment`: RFC 3339, \"10m ago\", a version, or latest")
 	f.StringVar(&req.To, "to", "", "restore into this data `directory`, not into the hub")
 	f.BoolVar(&req.DryRun, "dry-run", false, "only say what would be restored")
 	_ = cmd.MarkFlagDirname("to")
@@ -47,7 +53,15 @@ func checkRestore(req *app.RestoreRequest) (err error) {
 		return usagef("name tables or use --all, not both")
 	case !req.All && len(req.Tables) == 0:
 		return usagef("name the tables to restore, or use --all")
-	case req.To != "": // the hub works in another directory
+	case req.At != "" && req.Snapshot != "":
+		return usagef("--at and --snapshot say different things; use one")
+	}
+	if req.At != "" {
+		if _, err := app.ParseMoment(req.At, time.Now()); err != nil {
+			return usagef("%v", err)
+		}
+	}
+	if req.To != "" { // the hub works in another directory
 		if req.To, err = filepath.Abs(req.To); err != nil {
 			return err
 		}
@@ -86,6 +100,7 @@ func (c *cli) printRestored(r app.Restored, req app.RestoreRequest) error {
 		return err
 	}
 	c.printReplaced(r, req)
+	c.printEffort(r, req)
 	return nil
 }
 
@@ -97,6 +112,18 @@ func (c *cli) printReplaced(r app.Restored, req app.RestoreRequest) {
 	for _, t := range r.Results {
 		if t.ReplacedDir != "" {
 			c.say("\nwhat %s was before is kept in %s", t.Table, t.ReplacedDir)
+		}
+	}
+}
+
+// printEffort says what a restore would cost.
+func (c *cli) printEffort(r app.Restored, req app.RestoreRequest) {
+	if !req.DryRun {
+		return
+	}
+	for _, t := range r.Results {
+		if t.LastMS > 0 {
+			c.say("\nthe last proven restore of %s took %s", t.Table, took(t.LastMS))
 		}
 	}
 }

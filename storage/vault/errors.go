@@ -22,6 +22,8 @@ var (
 	ErrNoSnapshot = errors.New("no such snapshot")
 	// ErrNoRun says that the vault has no record of the run.
 	ErrNoRun = errors.New("no such run")
+	// ErrNotRestorable says that the vault has no history of that time. See [NotRestorableError].
+	ErrNotRestorable = errors.New("cannot be restored")
 	// ErrExists says that the name is taken; nothing was written.
 	ErrExists = errors.New("exists already")
 )

@@ -3,8 +3,10 @@ package vault
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/changelog"
 	"github.com/brockdb/brock/storage/disk"
 )
 
@@ -47,7 +49,13 @@ func OpenReadOnly(fsys disk.FS, dir string) (*Vault, error) {
 		return nil, err
 	}
 	v.mark = m
-	return v, nil
+	return v, v.openLog("", nil)
+}
+
+// openLog opens the change log.
+func (v *Vault) openLog(hubID string, log *slog.Logger) (err error) {
+	v.changes, err = changelog.Open(v.fs, v.path(logName), v.mark.Vault, hubID, changelog.Options{ReadOnly: v.readOnly, Logger: log})
+	return err
 }
 
 func (v *Vault) recognise(owner Owner) (m marker, ok bool, err error) {
@@ -105,7 +113,7 @@ func (v *Vault) own(owner Owner) error {
 	for _, name := range v.swept {
 		v.log.Info("removed what unfinished work left", "vault", v.dir, "file", name)
 	}
-	return nil
+	return v.openLog(owner.ID, v.log)
 }
 
 func (v *Vault) writeMarker(m marker) error {

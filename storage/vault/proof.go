@@ -74,3 +74,15 @@ func (v *Vault) readProofs(table string) map[string]Proof {
 	}
 	return newest
 }
+
+// LastProof returns how long the newest proven restore of the table took, in
+// milliseconds; 0 where none was proven.
+func (v *Vault) LastProof(table string) (ms float64) {
+	var last time.Time
+	for _, p := range v.readProofs(table) {
+		if p.ProvenAt.After(last) {
+			last, ms = p.ProvenAt, p.DurationMS
+		}
+	}
+	return ms
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/changelog"
 	"github.com/brockdb/brock/storage/disk"
 )
 
@@ -54,6 +55,7 @@ type Vault struct {
 	readOnly bool
 	unlock   func() error
 	swept    []string
+	changes  *changelog.Log
 
 	retaining sync.Mutex // one retention at a time
 
@@ -81,6 +83,9 @@ func (v *Vault) ID() string { return v.mark.Vault }
 
 // Dir returns the vault's folder.
 func (v *Vault) Dir() string { return v.dir }
+
+// Log returns the hub's change log.
+func (v *Vault) Log() *changelog.Log { return v.changes }
 
 // Owner returns the hub that owns the vault.
 func (v *Vault) Owner() Owner { return Owner{v.mark.Hub, v.mark.HubID} }

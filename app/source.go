@@ -1,0 +1,157 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/brockdb/brock/bus"
+	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/vault"
+)
+
+// source is what a table is restored from.
+type source struct {
+	at       storage.Version // the state that it has
+	snapshot string          // the newest one in it; "" where there is none
+	ledger   storage.Ledger
+	bytes    int64 // of the vault's files that are read
+	build    func(ctx context.Context, dir string) error
+	release  func()
+}
+
+// findSource finds a table's source.
+type findSource func(ctx context.Context, table string) (source, error)
+
+// sources tells, for each table, where it is restored from. A moment is the same one
+// for all of them.
+func (h *Hub) sources(ctx context.Context, tables []string, req RestoreRequest) ([]findSource, error) {
+	find := h.snapshotSource(req.Snapshot)
+	if req.At != "" {
+		if req.Snapshot != "" {
+			return nil, fmt.Errorf("%w: name a snapshot or a moment, not both", ErrInvalid)
+		}
+		at, err := h.moment(ctx, req.At, tables)
+		if err != nil {
+			return nil, err
+		}
+		find = h.pastSource(at)
+	}
+	all := make([]findSource, len(tables))
+	for i := range all {
+		all[i] = find
+	}
+	return all, nil
+}
+
+func (h *Hub) snapshotSource(ref string) findSource {
+	if ref == "" {
+		ref = vault.Latest
+	}
+	return func(_ context.Context, table string) (source, error) {
+		snap, err := h.vault.Resolve(table, ref)
+		if err != nil {
+			return source{}, err
+		}
+		release, err := h.vault.Hold(table, snap.Name)
+		return source{at: snap.Cut, snapshot: snap.Name, ledger: snap.Ledger, bytes: snap.Bytes, release: release,
+			build: func(ctx context.Context, dir string) error {
+				_, err := h.vault.BuildStore(ctx, table, snap.Name, dir, h.restoreProgress(snap.Run, table))
+				return err
+			}}, err
+	}
+}
+
+func (h *Hub) pastSource(at storage.Version) findSource {
+	return func(ctx context.Context, table string) (source, error) {
+		p, err := h.vault.Past(ctx, table, at)
+		if err != nil {
+			return source{}, err
+		}
+		release := func() {}
+		if p.Snapshot != "" {
+			if release, err = h.vault.Hold(table, p.Snapshot); err != nil {
+				return source{}, err
+			}
+		}
+		return source{at: at, snapshot: p.Snapshot, ledger: p.Ledger, bytes: p.Bytes, release: release,
+			build: func(ctx context.Context, dir string) error {
+				return h.vault.BuildPast(ctx, p, dir, h.restoreProgress("", table))
+			}}, nil
+	}
+}
+
+func (h *Hub) restoreProgress(run, table string) func(done, total int64) {
+	return func(done, total int64) {
+		h.progress(bus.Progress{Run: run, Table: table, Stage: "restore", Done: done, Total: total})
+	}
+}
+
+// moment is the version that a person means by a text, and brings the change log up
+// to it: what is committed by now can be asked for.
+func (h *Hub) moment(ctx context.Context, text string, tables []string) (storage.Version, error) {
+	now := h.clock.Now()
+	at, err := ParseMoment(text, now.Time())
+	if err != nil {
+		return 0, err
+	}
+	present := at == storage.MaxVersion || at.Time().Equal(now.Time())
+	if !present && at > now {
+		return 0, fmt.Errorf("%w moment %s: it lies in the future; the hub's clock is at %s", ErrInvalid, text, now.Time().UTC().Format(time.RFC3339Nano))
+	}
+	if h.shipper != nil && at > h.complete(tables) {
+		if _, err := h.shipper.Ship(ctx); err != nil {
+			h.log.Warn("the change log could not be brought up to now", "err", err)
+		}
+	}
+	if present {
+		at = min(at, h.complete(tables))
+	}
+	return at, nil
+}
+
+// complete is the version that the change log has all of the tables' commits through.
+func (h *Hub) complete(tables []string) (through storage.Version) {
+	through = storage.MaxVersion
+	for _, t := range tables {
+		st, _ := h.vault.Log().Last(t)
+		through = min(through, st.Through)
+	}
+	return through
+}
+
+// Latest, as a moment, is all that the vault holds.
+const Latest = "latest"
+
+// ParseMoment reads a moment as people write it: RFC 3339, "10m ago" (also d for
+// days), a version, or "latest", which is the highest version there is. The error
+// matches [ErrInvalid].
+func ParseMoment(text string, now time.Time) (Version, error) {
+	text = strings.TrimSpace(text)
+	if text == Latest {
+		return storage.MaxVersion, nil
+	}
+	if n, err := strconv.ParseUint(text, 10, 64); err == nil && storage.Version(n) <= storage.MaxVersion {
+		return Version(n), nil
+	}
+	if t, err := time.Parse(time.RFC3339Nano, text); err == nil && t.UnixMilli() > 0 {
+		return storage.EndOf(t), nil
+	}
+	if ago, ok := strings.CutSuffix(text, " ago"); ok {
+		days, rest, found := strings.Cut(ago, "d")
+		if !found {
+			days, rest = "0", ago
+		}
+		n, err := strconv.Atoi(days)
+		d := time.Duration(0)
+		if err == nil && rest != "" {
+			d, err = time.ParseDuration(strings.TrimSpace(rest))
+		}
+		if err == nil && n >= 0 && d >= 0 {
+			return storage.EndOf(now.AddDate(0, 0, -n).Add(-d)), nil
+		}
+	}
+	return 0, fmt.Errorf("%w moment %.60q; write 2026-11-22T21:04:05Z, \"10m ago\", \"2d ago\", a version, or latest", ErrInvalid, text)
+}

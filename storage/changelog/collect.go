@@ -1,0 +1,98 @@
+package changelog
+
+import (
+	"context"
+	"errors"
+	"sort"
+
+	"github.com/brockdb/brock/storage"
+)
+
+// refillBytes is how much of a store's history goes into one segment.
+const refillBytes = 16 << 20
+
+// collect gathers what the log shall get of the table: its commits up to the
+// version, from memory, or from the store where the memory has not all of it. A
+// table that does not serve, or whose store cannot be read, stays behind alone.
+func (t *Tap) collect(ctx context.Context, upTo storage.Version) (TableState, []storage.Commit) {
+	t.mu.Lock()
+	st := TableState{Table: t.table, Before: t.shipped, After: t.shipped, Through: t.through}
+	store, whole, broken := t.store, t.whole(), t.broken
+	if t.busy {
+		upTo = min(upTo, t.low)
+	}
+	n := sort.Search(len(t.buf), func(i int) bool { return t.buf[i].Ledger.Version > upTo })
+	buf := t.buf[:n:n]
+	t.mu.Unlock()
+	switch {
+	case broken != nil && store != nil:
+		return t.breakOff(st, store, upTo, broken)
+	case whole && broken == nil:
+		if n > 0 {
+			st.After, st.Commits = buf[n-1].Ledger, uint64(n)
+			st.Through = max(st.Through, st.After.Version)
+		}
+		if store != nil {
+			st.Through = max(st.Through, upTo)
+		}
+		return st, buf
+	case store == nil:
+		return st, nil
+	}
+	commits, full, err := unshipped(ctx, store, st.Before, upTo)
+	if errors.Is(err, storage.ErrGap) {
+		return t.breakOff(st, store, upTo, err)
+	}
+	if err != nil {
+		t.s.log.Warn("the change log waits for a table", "table", t.table, "err", err)
+		return st, nil
+	}
+	if len(commits) > 0 {
+		st.After, st.Commits = commits[len(commits)-1].Ledger, uint64(len(commits))
+		st.Through = max(st.Through, st.After.Version)
+	}
+	if !full {
+		st.Through = max(st.Through, upTo)
+	}
+	return st, commits
+}
+
+// unshipped reads what the store committed after the ledger; full says that there is more.
+func unshipped(ctx context.Context, store *storage.Store, after storage.Ledger, upTo storage.Version) (commits []storage.Commit, full bool, err error) {
+	l, err := store.Lease()
+	if err != nil {
+		return nil, false, err
+	}
+	defer l.Release()
+	size := int64(0)
+	for c, err := range l.History(after, upTo) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		if size >= refillBytes {
+			return commits, true, nil
+		}
+		commits, size = append(commits, c), size+sizeOf(c)
+	}
+	return commits, false, nil
+}
+
+// breakOff lets the log go on from where the table is now: what lies between is
+// not in it, and only a snapshot brings the two together again.
+func (t *Tap) breakOff(st TableState, store *storage.Store, upTo storage.Version, cause error) (TableState, []storage.Commit) {
+	l, err := store.LeaseAt(upTo)
+	if err != nil {
+		l, err = store.Lease() // a store that was just opened knows no earlier state
+	}
+	if err != nil {
+		return st, nil
+	}
+	defer l.Release()
+	t.s.log.Error("the change log has a break; the next backup closes it", "table", t.table, "err", cause)
+	st.Before, st.After, st.Break = l.Ledger, l.Ledger, true
+	st.Through = max(st.Through, upTo, l.Ledger.Version)
+	return st, nil
+}

@@ -1,0 +1,148 @@
+package changelog
+
+import (
+	"sort"
+	"sync"
+
+	"github.com/brockdb/brock/storage"
+)
+
+// Tap is where one table's commits enter the change log. The table calls Begin
+// before it takes a version from the clock and End when the commit is done, one
+// commit at a time, and Serve whenever its store changes.
+type Tap struct {
+	s     *Shipper
+	table string
+
+	mu      sync.Mutex
+	store   *storage.Store   // nil: the table does not serve
+	busy    bool             // a commit is under way
+	low     storage.Version  // its version is above this one
+	seen    uint64           // number of the newest commit that is known
+	buf     []storage.Commit // of what is not shipped, in order, as far as it is in memory
+	bytes   int64            // of buf
+	shipped storage.Ledger   // as of the newest commit in the log
+	through storage.Version  // the log is complete through it
+	broken  error            // why the log cannot go on without a break
+}
+
+// Begin says that a commit is about to take its version.
+func (t *Tap) Begin() {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	t.busy, t.low = true, t.s.cfg.Clock.Last()
+	t.mu.Unlock()
+}
+
+// End says how the commit ended. Nothing was written where c has no version. Its
+// slices belong to the log from now on.
+func (t *Tap) End(c storage.Commit) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	t.busy = false
+	size := int64(0)
+	if n := c.Ledger.Commits; c.Ledger.Version > 0 && n > t.seen { // else a reopened store knew it first
+		size = sizeOf(c)
+		t.buf, t.bytes = append(t.buf, c), t.bytes+size
+		t.seen = n
+	}
+	t.mu.Unlock()
+	if size > 0 {
+		t.s.owe(t, size)
+	}
+}
+
+// Shipped returns the table's account as of its newest commit in the log.
+func (t *Tap) Shipped() storage.Ledger {
+	if t == nil {
+		return storage.Ledger{}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.shipped
+}
+
+// Through returns the version through which the vault durably holds the table's
+// history.
+func (t *Tap) Through() storage.Version {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.through
+}
+
+// Unknown says that the commit may or may not be in the store. The log waits until
+// the table serves again and the store tells.
+func (t *Tap) Unknown() {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	t.busy, t.store = false, nil
+	t.mu.Unlock()
+}
+
+// Serve says which store is the table's from now on; nil: none.
+func (t *Tap) Serve(s *storage.Store) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.store = s; s == nil {
+		return
+	}
+	if t.seen = s.Ledger().Commits; t.seen < t.shipped.Commits {
+		t.broken = &storage.GapError{Table: t.table, After: s.Ledger().Version, Until: t.shipped.Version, Problem: "the store ends before the change log"}
+	}
+	t.s.poke()
+}
+
+// whole says whether the memory has all that is not shipped. The caller holds the lock.
+func (t *Tap) whole() bool {
+	n := uint64(len(t.buf))
+	return t.shipped.Commits+n == t.seen && (n == 0 || t.buf[0].Ledger.Commits == t.shipped.Commits+1 && t.buf[n-1].Ledger.Commits == t.seen)
+}
+
+// drop lets the memory go: the store has it all. It returns how much it was.
+func (t *Tap) drop() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.bytes
+	t.buf, t.bytes = nil, 0
+	return n
+}
+
+// waits says whether anything is to be shipped.
+func (t *Tap) waits() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.broken != nil || t.seen != t.shipped.Commits
+}
+
+// settle takes what was shipped out of the memory and returns its size.
+func (t *Tap) settle(st TableState) (freed int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.shipped, t.through, t.broken = st.After, max(t.through, st.Through), nil
+	n := sort.Search(len(t.buf), func(i int) bool { return t.buf[i].Ledger.Commits > st.After.Commits })
+	for _, c := range t.buf[:n] {
+		freed += sizeOf(c)
+	}
+	t.buf, t.bytes = append([]storage.Commit(nil), t.buf[n:]...), t.bytes-freed
+	if t.store != nil {
+		t.store.Discard(t.through)
+	}
+	return freed
+}
+
+func sizeOf(c storage.Commit) int64 {
+	n := int64(storage.LedgerSize)
+	for _, e := range c.Changes {
+		n += int64(len(e.Key) + len(e.Envelope) + 48)
+	}
+	return n
+}
