@@ -43,8 +43,12 @@ type Config struct {
 	LogCap  int64
 	MinFree int64 // free bytes below which writes are refused; default 256 MiB, negative: never
 
+	// Subjects of your own on the embedded server, apart from the hub's, and the least
+	// roles that may use them from outside. [Hub.NATS] is the way to them from within.
+	Subjects []Subject
+
 	// What an embedder may bring along. The hub does not close what it was given.
-	NATS   *bus.Conn      // a connection to use in place of the embedded server
+	NATS   *Conn          // a connection to use in place of the embedded server
 	System *actors.System // an actor system
 	Logger *slog.Logger   // default slog.Default()
 	Wall   actors.Wall    // the wall clock; tests bring a fake one
@@ -122,6 +126,9 @@ func (c Config) Validate() error {
 	}
 	if c.LogWindow < 0 || c.LogCap < 0 {
 		return fmt.Errorf("%w configuration: the change log's window and cap cannot be negative", ErrInvalid)
+	}
+	if err := c.checkSubjects(); err != nil {
+		return err
 	}
 	if c.Keep < 1 {
 		return fmt.Errorf("%w configuration: keep must be at least 1, not %d", ErrInvalid, c.Keep)

@@ -72,6 +72,10 @@ func TestEventsEnd(t *testing.T) {
 	for _, err := range offline.Events(ctx, time.Time{}) {
 		require.ErrorIs(t, err, app.ErrInvalid)
 	}
+	_, err := offline.NATS()
+	require.ErrorIs(t, err, app.ErrInvalid)
+	_, err = h.NATS()
+	require.ErrorIs(t, err, app.ErrClosed)
 	_, scheduled := offline.NextBackup()
 	require.False(t, scheduled)
 }

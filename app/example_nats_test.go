@@ -89,6 +89,45 @@ func ExampleHub_NATSURL() {
 	// request complete [task_queue]
 }
 
+// Have subjects of your own on the embedded server: here any client with a credential
+// may ask, and the program answers.
+func ExampleHub_NATS() {
+	ctx := context.Background()
+	data, err := os.MkdirTemp("", "brock-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(data)
+	hub, err := app.Open(ctx, app.Config{Data: data, Logger: quietly,
+		Subjects: []app.Subject{{Name: "burrow.>", Publish: app.Viewer}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer hub.Close(ctx)
+	nc, err := hub.NATS()
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = nc.Subscribe("burrow.greet", func(m *nats.Msg) { _ = m.Respond([]byte("hello, " + string(m.Data))) })
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	viewer := hub.Credentials().Viewer // somebody elsewhere
+	guest, err := nats.Connect(hub.NATSURL(), nats.UserInfo(viewer.User, viewer.Password))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer guest.Close()
+	reply, err := guest.Request("burrow.greet", []byte("badger"), time.Minute)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s\n", reply.Data)
+	// Output:
+	// hello, badger
+}
+
 // Bring your own NATS connection: the hub serves its requests and publishes its
 // events there, and who may ask what is up to your server. Give each hub on it a
 // name of its own.

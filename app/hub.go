@@ -120,7 +120,7 @@ func (h *Hub) HTTPURL() string {
 }
 
 // Credentials returns the credentials of the hub's roles. Keep them secret.
-func (h *Hub) Credentials() bus.Credentials { return h.creds }
+func (h *Hub) Credentials() Credentials { return h.creds }
 
 // Name returns the hub's name.
 func (h *Hub) Name() string { return h.cfg.Name }

@@ -196,10 +196,16 @@ func TestCloseFromEverywhere(t *testing.T) {
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	for _, cfg := range []app.Config{{}, {Data: "x", Tables: []string{"../x"}}, {Data: "x", Name: "A"}, {Data: "x", Schedule: "now and then"}, {Data: "x", Keep: -1}, {Data: "x", Tables: []string{"a", "a"}}} {
+	for _, cfg := range []app.Config{{}, {Data: "x", Tables: []string{"../x"}}, {Data: "x", Name: "A"}, {Data: "x", Schedule: "now and then"}, {Data: "x", Keep: -1}, {Data: "x", Tables: []string{"a", "a"}},
+		{Data: "x", Name: "hub", NATS: &app.Conn{}, Subjects: []app.Subject{{Name: "mine.>"}}}} {
 		_, err := app.Open(context.Background(), cfg)
 		require.Error(t, err)
 	}
+	_, err := app.Open(context.Background(), app.Config{Data: "x", Subjects: []app.Subject{{Name: "backups.mine"}}})
+	require.ErrorIs(t, err, app.ErrInvalid)
+	var wrong *app.SubjectError
+	require.ErrorAs(t, err, &wrong)
+	require.Equal(t, "backups.mine", wrong.Subject)
 	require.NoDirExists(t, "x")
 }
 

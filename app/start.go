@@ -84,7 +84,7 @@ func (h *Hub) openBus(ctx context.Context) (err error) {
 	}
 	if h.cfg.NATS == nil {
 		h.server, err = bus.StartServer(ctx, bus.ServerConfig{Hub: h.cfg.Name, Addr: h.cfg.NATSAddr,
-			StoreDir: h.path(streamDir), Credentials: h.creds, Logger: h.log})
+			StoreDir: h.path(streamDir), Credentials: h.creds, Logger: h.log, Subjects: h.cfg.Subjects})
 		if err != nil {
 			return err
 		}

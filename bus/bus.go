@@ -14,6 +14,7 @@ type Bus struct {
 	log      *slog.Logger
 	events   *Conn
 	requests *Conn // the same as events on an embedder's connection
+	own      *Conn // for the embedder; nil until it asks, guarded by mu
 	stream   *eventStream
 	outbox   *outbox
 	progress *progressSender

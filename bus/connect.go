@@ -12,17 +12,18 @@ import (
 const (
 	inProcessRetry = 100 * time.Millisecond // costs a failed function call
 	replyBuffer    = 64 << 20               // replies made during an outage wait for its end
+	ownBuffer      = nats.DefaultReconnectBufSize
+	ownDrain       = time.Second // the hub waits no longer for subscriptions that nobody reads
 )
 
-// connect makes one of the hub's own connections: in process, back by itself
-// after every restart of the server.
-func (s *Server) connect(user, name string, pending int, log *slog.Logger) (*Conn, error) {
-	return nats.Connect(
-		s.URL(), // a placeholder: the provider is asked
+// connect makes a connection for one of the users of this process: in process, back
+// by itself after every restart of the server.
+func (s *Server) connect(user, inbox, name string, pending int, log *slog.Logger, more ...nats.Option) (*Conn, error) {
+	opts := append([]nats.Option{
 		nats.InProcessServer(s),
 		nats.Name(name),
 		nats.UserInfo(user, s.password),
-		nats.CustomInboxPrefix(hubInbox),
+		nats.CustomInboxPrefix(inbox),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(inProcessRetry),
 		nats.ReconnectJitter(0, 0),
@@ -32,7 +33,8 @@ func (s *Server) connect(user, name string, pending int, log *slog.Logger) (*Con
 		nats.DisconnectErrHandler(func(_ *Conn, err error) { log.Debug("NATS connection lost", "name", name, "error", err) }),
 		nats.ReconnectHandler(func(*Conn) { log.Debug("NATS connection is back", "name", name) }),
 		nats.ErrorHandler(logAsync(log, name)),
-	)
+	}, more...)
+	return nats.Connect(s.URL(), opts...) // the URL is a placeholder: the provider is asked
 }
 
 // logAsync logs what NATS reports outside any call.

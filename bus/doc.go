@@ -2,7 +2,7 @@
 // embedded NATS server, publishes events and progress, answers requests as a
 // NATS micro service, and has the client that the brock command uses. It is
 // the only package that knows NATS; no bytes and no NATS types leave it except
-// the connection that an embedder may bring along.
+// the connection that an embedder may bring along or ask for.
 //
 // # Words
 //

@@ -15,10 +15,10 @@ func (b *Bus) connect() (err error) {
 		return nil
 	}
 	// No reconnect buffer for events: the outbox is their buffer.
-	if b.events, err = b.cfg.Server.connect(userEvents, "brock events", -1, b.log); err != nil {
+	if b.events, err = b.cfg.Server.connect(userEvents, hubInbox, "brock events", -1, b.log); err != nil {
 		return fmt.Errorf("bus: connect to the embedded server: %w", err)
 	}
-	if b.requests, err = b.cfg.Server.connect(userRequests, "brock requests", replyBuffer, b.log); err != nil {
+	if b.requests, err = b.cfg.Server.connect(userRequests, hubInbox, "brock requests", replyBuffer, b.log); err != nil {
 		b.events.Close()
 		return fmt.Errorf("bus: connect to the embedded server: %w", err)
 	}
@@ -117,5 +117,12 @@ func (b *Bus) disconnect(ctx context.Context) error {
 	if b.cfg.Conn != nil {
 		return nil
 	}
-	return errors.Join(drainConn(ctx, b.requests), drainConn(ctx, b.events))
+	var err error
+	b.mu.Lock() // closing keeps anyone from making it now
+	own := b.own
+	b.mu.Unlock()
+	if own != nil {
+		err = drainConn(ctx, own)
+	}
+	return errors.Join(err, drainConn(ctx, b.requests), drainConn(ctx, b.events))
 }

@@ -1,6 +1,8 @@
 package bus
 
 import (
+	"slices"
+
 	"github.com/nats-io/jwt/v2"
 	natsserver "github.com/nats-io/nats-server/v2/server"
 )
@@ -15,9 +17,13 @@ const internalPrefix = "_hub_"
 const (
 	userEvents   = internalPrefix + "events"
 	userRequests = internalPrefix + "requests"
+	userOwn      = internalPrefix + "own" // the embedder's
 )
 
-const hubInbox = "_INBOX" + internalPrefix + "private"
+const (
+	hubInbox = "_INBOX" + internalPrefix + "private"
+	ownInbox = "_INBOX" + internalPrefix + "own"
+)
 
 // What each role may ask, beyond what the role before it may.
 var (
@@ -51,31 +57,37 @@ var replay = []string{
 }
 
 // roleUsers builds the NATS users of the three roles.
-func roleUsers(hub string, creds Credentials) []*natsserver.User {
+func roleUsers(cfg ServerConfig) []*natsserver.User {
 	publish := append(append([]string{}, discovery...), replay...)
 	added := map[Role][]string{Viewer: viewerEndpoints, Operator: operatorEndpoints, Admin: adminEndpoints}
 	var users []*natsserver.User
 	for _, role := range Roles() {
 		for _, endpoint := range added[role] {
-			publish = append(publish, requestSubject(hub, endpoint))
+			publish = append(publish, requestSubject(cfg.Hub, endpoint))
 		}
-		cred, _ := creds.Role(role)
+		cred, _ := cfg.Credentials.Role(role)
+		pub, sub := subjectsFor(role, cfg.Subjects)
 		users = append(users, &natsserver.User{
 			Username: cred.User,
 			Password: cred.Password,
-			Permissions: allow(append([]string{}, publish...), []string{
-				SubjectEvents, SubjectProgress, "_INBOX.>", role.inboxPrefix() + ".>",
-			}),
+			Permissions: allow(slices.Concat(publish, pub), append(sub,
+				SubjectEvents, SubjectProgress, "_INBOX.>", role.inboxPrefix()+".>")),
 		})
 	}
 	return users
 }
 
-// internalUsers builds the hub's own users, usable only in this process.
-func internalUsers(hub, password string) []*natsserver.User {
-	inboxes := []string{"_INBOX.>", hubInbox + ".>"}
+// internalUsers builds the hub's own users and the embedder's, usable only in this
+// process. The embedder's answers strangers too, so that it may publish nowhere but to
+// its subjects and to inboxes.
+func internalUsers(cfg ServerConfig, password string) []*natsserver.User {
+	inboxes := []string{"_INBOX.>"}
 	for _, role := range Roles() {
 		inboxes = append(inboxes, role.inboxPrefix()+".>")
+	}
+	var names []string
+	for _, s := range cfg.Subjects {
+		names = append(names, s.Name)
 	}
 	inProcess := map[string]struct{}{jwt.ConnectionTypeInProcess: {}}
 	return []*natsserver.User{{
@@ -86,8 +98,13 @@ func internalUsers(hub, password string) []*natsserver.User {
 	}, {
 		Username: userRequests, Password: password, AllowedConnectionTypes: inProcess,
 		Permissions: allow(
-			inboxes,
-			[]string{requestSubject(hub, ">"), "$SRV.>", hubInbox + ".>"}),
+			append(slices.Clone(inboxes), hubInbox+".>"),
+			[]string{requestSubject(cfg.Hub, ">"), "$SRV.>", hubInbox + ".>"}),
+	}, {
+		Username: userOwn, Password: password, AllowedConnectionTypes: inProcess,
+		Permissions: allow(
+			slices.Concat(names, inboxes, []string{ownInbox + ".>"}),
+			slices.Concat(names, []string{SubjectEvents, SubjectProgress, "$SRV.>", ownInbox + ".>"})),
 	}}
 }
 

@@ -33,6 +33,7 @@ type ServerConfig struct {
 	MaxAge      time.Duration // age bound of the event stream; default DefaultMaxAge
 	MaxBytes    int64         // size bound of the event stream; default DefaultMaxBytes
 	Logger      *slog.Logger  // default: discard
+	Subjects    []Subject     // of the embedder's own
 }
 
 func (c ServerConfig) withDefaults() ServerConfig {
@@ -57,6 +58,11 @@ func (c ServerConfig) validate() error {
 	}
 	if c.StoreDir == "" {
 		return configError("the NATS server needs a store directory")
+	}
+	for _, s := range c.Subjects {
+		if err := s.Validate(); err != nil {
+			return err
+		}
 	}
 	return c.Credentials.validate()
 }

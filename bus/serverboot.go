@@ -58,7 +58,7 @@ func (s *Server) options(addr string) *natsserver.Options {
 	if port == 0 {
 		port = natsserver.RANDOM_PORT
 	}
-	users := append(roleUsers(s.cfg.Hub, s.cfg.Credentials), internalUsers(s.cfg.Hub, s.password)...)
+	users := append(roleUsers(s.cfg), internalUsers(s.cfg, s.password)...)
 	return &natsserver.Options{
 		ServerName:             "brock-" + s.cfg.Hub,
 		Host:                   host,

@@ -15,9 +15,7 @@ import (
 
 // Config of an agent hub.
 type Config struct {
-	// Brock is the hub below. Data and NATS are required: the embedded server lets
-	// nobody have subjects of their own, so agents need a server of yours.
-	Brock app.Config
+	Brock app.Config    // the hub below; Data is required. Agents come in with any of its credentials
 	Lease time.Duration // how long an agent may work on a task; default 5 minutes
 	Tries int           // how often a task is given out before it is dead; default 3
 }
@@ -38,9 +36,7 @@ type Hub struct {
 
 // Open opens the hub and serves agents until Close.
 func Open(ctx context.Context, cfg Config) (*Hub, error) {
-	if cfg.Brock.NATS == nil {
-		return nil, fmt.Errorf("%w: agents need a NATS connection", app.ErrInvalid)
-	}
+	cfg.Brock.Subjects = append(cfg.Brock.Subjects, app.Subject{Name: "agents.>", Publish: app.Viewer})
 	cfg.Lease, cfg.Tries = cmp.Or(cfg.Lease, 5*time.Minute), cmp.Or(cfg.Tries, 3)
 	cfg.Brock = cfg.Brock.WithDefaults() // also the clock, which leases go by
 	brock, err := app.Open(ctx, cfg.Brock)

@@ -12,7 +12,6 @@ import (
 	"github.com/brockdb/brock/app"
 	"github.com/brockdb/brock/test/agenthub"
 	"github.com/jonboulle/clockwork"
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -22,48 +21,36 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
 }
 
-// world is a NATS server, an agent hub on it, and a connection for agents.
+// world is an agent hub and a connection for agents.
 type world struct {
 	t      *testing.T
 	dir    string
 	clock  *clockwork.FakeClock
-	server *server.Server
 	agents *nats.Conn
 	hub    *agenthub.Hub
 }
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, dir: t.TempDir(), clock: clockwork.NewFakeClockAt(time.Now())}
-	var err error
-	w.server, err = server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT,
-		JetStream: true, StoreDir: filepath.Join(w.dir, "nats"), NoSigs: true, NoLog: true})
-	require.NoError(t, err)
-	w.server.Start()
-	t.Cleanup(func() { w.server.Shutdown(); w.server.WaitForShutdown() })
-	w.agents = w.connect()
 	w.open()
 	return w
 }
 
-func (w *world) connect() *nats.Conn {
-	w.t.Helper()
-	nc, err := nats.Connect(w.server.ClientURL())
-	require.NoError(w.t, err)
-	w.t.Cleanup(nc.Close)
-	return nc
-}
-
-// open opens the hub, and again after a close.
+// open opens the hub, and again after a close, and lets agents in.
 func (w *world) open() {
 	w.t.Helper()
 	hub, err := agenthub.Open(w.t.Context(), agenthub.Config{
 		Brock: app.Config{Data: filepath.Join(w.dir, "data"), Vault: filepath.Join(w.dir, "vault"), Schedule: "off",
-			NATS: w.connect(), Wall: w.clock, Logger: slog.New(slog.DiscardHandler), MinFree: -1},
+			Wall: w.clock, Logger: slog.New(slog.DiscardHandler), MinFree: -1},
 		Lease: time.Minute,
 	})
 	require.NoError(w.t, err)
 	w.hub = hub
 	w.t.Cleanup(func() { w.close(hub) })
+	agent := hub.Brock.Credentials().Viewer
+	w.agents, err = nats.Connect(hub.Brock.NATSURL(), nats.UserInfo(agent.User, agent.Password), nats.NoReconnect())
+	require.NoError(w.t, err)
+	w.t.Cleanup(w.agents.Close)
 }
 
 func (w *world) close(hub *agenthub.Hub) {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/app"
-	"github.com/brockdb/brock/test/agenthub"
 	"github.com/stretchr/testify/require"
 )
 
@@ -72,7 +71,8 @@ func TestEverythingComesBackFromABackup(t *testing.T) {
 	w := newWorld(t)
 	taken := furnish(w)
 	before := everything(w)
-	run := must[app.Run](w, "brock.hub.backup", nil)
+	run, err := w.hub.Brock.Backup(t.Context())
+	require.NoError(t, err)
 	require.Equal(t, app.StatusComplete, run.Status)
 
 	// After the backup ann is too slow, and bob takes over.
@@ -82,10 +82,11 @@ func TestEverythingComesBackFromABackup(t *testing.T) {
 	w.close(w.hub)
 	require.NoError(t, os.RemoveAll(filepath.Join(w.dir, "data", "tables")))
 	w.open()
-	_, err := ask[task](w, "agents.task.take", task{Agent: "ann"})
+	_, err = ask[task](w, "agents.task.take", task{Agent: "ann"})
 	require.ErrorIs(t, err, status("503"), "lost tables are unavailable, not empty")
 
-	out := must[app.Restored](w, "brock.hub.restore", app.RestoreRequest{All: true})
+	out, err := w.hub.Brock.Restore(t.Context(), app.RestoreRequest{All: true})
+	require.NoError(t, err)
 	require.Equal(t, app.StatusRestored, out.Status)
 	require.Equal(t, before, everything(w))
 
@@ -97,9 +98,4 @@ func TestEverythingComesBackFromABackup(t *testing.T) {
 	require.ErrorIs(t, err, status("409"), "bob's task was taken in a history that is gone")
 	_, err = w.finish(again)
 	require.NoError(t, err)
-}
-
-func TestAHubWithoutNATSIsRefused(t *testing.T) {
-	_, err := agenthub.Open(t.Context(), agenthub.Config{Brock: app.Config{Data: t.TempDir()}})
-	require.ErrorIs(t, err, app.ErrInvalid)
 }

@@ -15,13 +15,17 @@ import (
 )
 
 // serve starts to answer. It is a micro service, so `nats micro ls` shows it.
-func (h *Hub) serve() (err error) {
-	if h.service, err = micro.AddService(h.cfg.Brock.NATS, micro.Config{Name: "agents", Version: "1.0.0"}); err != nil {
+func (h *Hub) serve() error {
+	nc, err := h.Brock.NATS()
+	if err == nil {
+		h.service, err = micro.AddService(nc, micro.Config{Name: "agents", Version: "1.0.0"})
+	}
+	if err != nil {
 		return err
 	}
 	return errors.Join(on(h, "task.submit", h.Submit), on(h, "task.take", h.Take), on(h, "task.finish", h.Finish),
 		on(h, "mail.send", h.Send), on(h, "mail.read", h.Read), on(h, "channel.post", h.Post), on(h, "channel.history", h.History),
-		h.cfg.Brock.NATS.Flush()) // the server knows of the service before Open returns
+		nc.Flush()) // the server knows of the service before Open returns
 }
 
 // on answers requests with what do returns. Each request has a goroutine of its own,
