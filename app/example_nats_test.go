@@ -112,6 +112,9 @@ func ExampleHub_NATS() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	if err := nc.Flush(); err != nil { // now the server knows
+		log.Fatal(err)
+	}
 
 	viewer := hub.Credentials().Viewer // somebody elsewhere
 	guest, err := nats.Connect(hub.NATSURL(), nats.UserInfo(viewer.User, viewer.Password))
