@@ -151,7 +151,7 @@ func TestImageAfterKilledCatchUp(t *testing.T) {
 }
 
 // imageHolds takes an image of the writer's store, restores it and compares.
-func imageHolds(t *testing.T, w *randomWriter) {
+func imageHolds(t testing.TB, w *randomWriter) {
 	t.Helper()
 	lease, img, want := w.cut()
 	defer lease.Release()
