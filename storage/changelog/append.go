@@ -36,8 +36,8 @@ func (l *Log) Append(ctx context.Context, head Head, commits []Commit) (Segment,
 	commits = slices.Clone(commits)
 	slices.SortStableFunc(commits, func(a, b Commit) int { return cmp.Compare(a.Ledger.Version, b.Ledger.Version) })
 	s := Segment{Head: head, Name: span{head.From, head.To}.String()}
-	if err := l.fs.MkdirAll(l.dir); err != nil {
-		return Segment{}, err
+	if err = errors.Join(l.ready(), l.fs.MkdirAll(l.dir)); err != nil {
+		return Segment{}, fmt.Errorf("append to the change log: %w", err)
 	}
 	s.Bytes, err = l.build(ctx, s.Name, &s.Head, l.codec, last, func(w *writer) error { return addAll(w, commits) })
 	if err == nil {
@@ -119,15 +119,35 @@ func (l *Log) build(ctx context.Context, name string, h *Head, codec Codec, last
 }
 
 // commit gives a finished segment its name. When that cannot be made durable it is
-// taken back. Should even that fail, the segment stays: the next one, which begins
-// where it does, covers it.
+// taken back; should even that fail, the segment stays a stray, and nothing more is
+// written before it is gone.
 func (l *Log) commit(name string) error {
 	tmp := l.path(disk.TempPrefix + name)
 	if err := l.fs.Rename(tmp, l.path(name)); err != nil {
 		return errors.Join(err, l.fs.Remove(tmp))
 	}
-	if err := l.fs.SyncDir(l.dir); err != nil {
-		return errors.Join(err, l.fs.Rename(l.path(name), tmp), l.fs.Remove(tmp))
+	err := l.fs.SyncDir(l.dir)
+	if err == nil {
+		return nil
+	}
+	if e := l.fs.Rename(l.path(name), tmp); e != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.strays = append(l.strays, name)
+		return errors.Join(err, e)
+	}
+	return errors.Join(err, l.fs.Remove(tmp))
+}
+
+// ready removes the strays.
+func (l *Log) ready() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.strays) > 0 {
+		if err := l.fs.Remove(l.path(l.strays[0])); err != nil && !isMissing(err) {
+			return err
+		}
+		l.strays = l.strays[1:]
 	}
 	return nil
 }

@@ -218,3 +218,12 @@ func clean(t testing.TB, l *Log) {
 	}
 	require.Equal(t, want, bytes)
 }
+
+// newer makes the segment one of format 2, with a true checksum.
+func newer(data []byte) []byte {
+	data = slices.Clone(data)
+	data[len(magic)+1]++
+	n := binary.BigEndian.Uint32(data[headLead-4:])
+	binary.BigEndian.PutUint64(data[n-sumSize:], xxh3.Hash(data[:n-sumSize]))
+	return data
+}

@@ -3,6 +3,7 @@ package changelog
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"path/filepath"
@@ -31,6 +32,7 @@ type Log struct {
 	problems []Problem
 	holds    map[int]storage.Version
 	nextHold int
+	strays   []string        // see commit
 	bad      map[string]bool // segments that a merge could not read
 }
 
@@ -50,6 +52,9 @@ func Open(fsys disk.FS, dir, vault, hubID string, o Options) (*Log, error) {
 	}
 	if l.codec == 0 {
 		l.codec = S2
+	}
+	if l.codec > S2 {
+		return nil, fmt.Errorf("change log: %w codec %d", storage.ErrInvalid, l.codec)
 	}
 	if !l.readOnly {
 		if !idPattern.MatchString(vault) || !idPattern.MatchString(hubID) {
@@ -170,4 +175,4 @@ func (l *Log) mayWrite() error {
 }
 
 // isMissing says that a file or folder does not exist.
-func isMissing(err error) bool { return errors.Is(err, errNotExist) }
+func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -48,6 +48,9 @@ func (l *Log) Merge(ctx context.Context, o MergeOptions) (done bool, err error) 
 func (l *Log) merge(ctx context.Context, run []Segment) (done bool, err error) {
 	s := Segment{Head: mergedHead(run)}
 	s.Name = s.span().String()
+	if err := l.ready(); err != nil {
+		return false, err
+	}
 	if s.Bytes, err = l.build(ctx, s.Name, &s.Head, Zstd, nil, func(w *writer) error { return l.copyRun(ctx, w, run) }); err != nil {
 		return false, err
 	}

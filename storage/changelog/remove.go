@@ -72,7 +72,9 @@ func (l *Log) drop(name string) bool {
 		return false
 	}
 	l.chain = slices.DeleteFunc(slices.Clone(l.chain), func(s Segment) bool { return s.Name == name })
-	l.problems = slices.DeleteFunc(slices.Clone(l.problems), func(p Problem) bool { return p.File == name })
+	l.problems = slices.DeleteFunc(slices.Clone(l.problems), func(p Problem) bool {
+		return p.File == name || len(l.chain) > 0 && p.File == l.chain[0].Name // that it did not follow matters no more
+	})
 	return true
 }
 

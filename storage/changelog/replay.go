@@ -47,6 +47,9 @@ type replay struct {
 }
 
 func (r *replay) all(yield func(storage.Commit) error) error {
+	if r.run.Version > r.cut {
+		return fmt.Errorf("table %s: %w: a ledger of version %d for the cut %d", r.table, storage.ErrInvalid, r.run.Version, r.cut)
+	}
 	for r.cut < r.upTo {
 		steps, err := r.plan(r.l.Segments())
 		if err != nil {
@@ -71,7 +74,6 @@ func (r *replay) all(yield func(storage.Commit) error) error {
 type step struct {
 	Segment
 	TableState
-	within bool // the cut lies within the segment: the run must turn up there
 }
 
 // plan finds the segments that matter, and what their heads tell: whether each goes
@@ -89,12 +91,10 @@ func (r *replay) plan(chain []Segment) (steps []step, err error) {
 			whole = true
 			continue
 		}
-		st := step{Segment: s, TableState: t}
-		switch {
-		case same(t.Before, run):
-		case len(steps) == 0 && t.Before.Version < run.Version && (t.After.Version > r.cut || same(t.After, run)):
-			st.within = true
-		default:
+		st := step{s, t}
+		// The cut may lie within the first one: then the run turns up there, see read.
+		ok = same(t.Before, run) || len(steps) == 0 && t.Before.Version < run.Version
+		if !ok || t.After.Version <= r.cut && !same(t.After, run) {
 			return nil, r.gap(run, st, whole)
 		}
 		run, whole = t.After, true
@@ -112,7 +112,7 @@ func (r *replay) gap(run storage.Ledger, s step, whole bool) error {
 		until = max(s.From, run.Version)
 	}
 	gap := &storage.GapError{Table: r.table, After: run.Version, Until: until, Problem: fmt.Sprintf(
-		"segment %s begins with the table's commit %d, the last one known is %d", s.Name, s.Before.Commits, run.Commits)}
+		"segment %s goes on from the table's commit %d, the last one known is %d", s.Name, s.Before.Commits, run.Commits)}
 	if whole {
 		return gap
 	}
@@ -135,14 +135,14 @@ func (r *replay) read(rd *reader, s step, yield func(storage.Commit) error) erro
 	if !ok || rd.head.Tables[i] != s.TableState {
 		return rd.damage(0, r.table, nil, "is not the segment that it was")
 	}
-	prev, met := s.Before, !s.within
+	prev, met := s.Before, false
 	return rd.frames(i, newAccount(&rd.head, nil), func(_ int, c storage.Commit) error {
 		if c.Ledger.Version <= r.cut {
 			prev = c.Ledger
 			return nil
 		}
-		if met = met || same(prev, r.run); !met {
-			return r.gap(r.run, step{Segment: s.Segment, TableState: TableState{Before: prev}}, true)
+		if met = met || same(prev, r.run); !met { // the first one after the cut
+			return r.gap(r.run, step{s.Segment, TableState{Before: prev}}, true)
 		}
 		if c.Ledger.Version > r.upTo {
 			return errStopped
