@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/bus"
+	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/vault"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
@@ -163,8 +164,9 @@ func (b *backup) table(ctx context.Context, run *vault.Run, t *TableRef, m *flus
 	began := b.cfg.Wall.Now()
 	copyCtx, cancel := context.WithTimeout(ctx, b.cfg.Copy)
 	defer cancel()
+	b.logThrough(copyCtx, t, run.Cut)
 	spec := vault.SnapshotSpec{Table: t.Name(), Run: run.ID, Cut: run.Cut, Ledger: p.lease.Ledger}
-	snap, err := b.cfg.Vault.WriteSnapshot(copyCtx, spec, p.lease.Entries(), vault.WriteOptions{
+	snap, err := b.cfg.Vault.WriteSnapshot(copyCtx, spec, vault.Source{Entries: p.lease.Entries(), Image: p.image}, vault.WriteOptions{
 		Limiter: limit, Progress: b.progress(run.ID, t.Name())})
 	if err != nil {
 		if isDamage(err) {
@@ -173,6 +175,17 @@ func (b *backup) table(ctx context.Context, run *vault.Run, t *TableRef, m *flus
 		return failed(t.Name(), p.pause, err)
 	}
 	return snap.Result(b.cfg.Wall.Since(began), p.pause)
+}
+
+// logThrough brings the change log up to the cut: a snapshot may be an earlier one
+// with the log from there. Where it cannot, the snapshot is a whole one.
+func (b *backup) logThrough(ctx context.Context, t *TableRef, cut storage.Version) {
+	if b.cfg.Log == nil || t.t.tap.Through() >= cut {
+		return
+	}
+	if _, err := b.cfg.Log.Ship(ctx); err != nil {
+		b.cfg.Logger.Warn("the change log could not be brought up to the cut", "table", t.Name(), "err", err)
+	}
 }
 
 // progress passes on at most one message in a while: NATS is for people here.

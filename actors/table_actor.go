@@ -155,7 +155,14 @@ func (a *tableActor) pin(cut storage.Version) (pinned, error) {
 		return pinned{}, a.unavailable()
 	}
 	l, err := a.store.Pin(cut)
-	return pinned{lease: l, store: a.store}, err
+	if err != nil {
+		return pinned{}, err
+	}
+	img, err := l.Image(context.Background()) // a millisecond; nothing is committed meanwhile
+	if err != nil {
+		a.log.Warn("the files of the table cannot be pinned; its records are copied", "err", err)
+	}
+	return pinned{lease: l, image: img, store: a.store}, nil
 }
 
 // crashed runs on the instance that panicked: it answers everybody and lets go of

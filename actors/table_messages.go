@@ -82,6 +82,7 @@ type (
 // pinned is a table at a cut: a lease that the receiver must release.
 type pinned struct {
 	lease *storage.Lease
+	image *storage.Image // ends with the lease; nil where the files cannot be pinned
 	store *storage.Store
 	pause time.Duration
 }

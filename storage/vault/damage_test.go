@@ -188,7 +188,7 @@ func TestFramesMoved(t *testing.T) {
 	s := backup(t, v, 1, records(1), "t")[0]
 	a, b := v.path(tablesName, "t", snapsName, nameAt(0), partName(1)), filepath.Join(s.Path, partName(1))
 	mixed := slices.Clone(read(t, a))
-	headLen := len(framesHeader{"t", cutAt(1), 1}.encode())
+	headLen := len(framesHeader{framesMagic, "t", cutAt(1), 1}.encode())
 	require.Len(t, read(t, b), len(mixed))
 	copy(mixed[:headLen], read(t, b)) // the other file's header over these frames
 	overwrite(t, b, mixed)

@@ -16,6 +16,7 @@ import (
 // numbers are big-endian, all checksums are the 64-bit XXH3.
 const (
 	framesMagic  = "BROCKFRM"
+	tailMagic    = "BROCKTAL" // see tailName
 	framesFormat = 1
 
 	kindFrame = 'F'
@@ -37,13 +38,14 @@ const (
 
 // framesHeader says what a frames file belongs to.
 type framesHeader struct {
+	Magic string
 	Table string
 	Cut   storage.Version
 	Part  uint32 // 1 for the first file of a snapshot
 }
 
 func (h framesHeader) encode() []byte {
-	b := append(make([]byte, 0, headerFixed+len(h.Table)+8+4+sumSize), framesMagic...)
+	b := append(make([]byte, 0, headerFixed+len(h.Table)+8+4+sumSize), h.Magic...)
 	b = binary.BigEndian.AppendUint16(b, framesFormat)
 	b = append(append(b, byte(len(h.Table))), h.Table...)
 	b = binary.BigEndian.AppendUint64(b, uint64(h.Cut))
@@ -57,6 +59,7 @@ func (h *framesHeader) parse(b []byte) bool {
 		return false
 	}
 	n := int(b[headerFixed-1])
+	h.Magic = string(b[:len(framesMagic)])
 	h.Table = string(b[headerFixed : headerFixed+n])
 	h.Cut = storage.Version(binary.BigEndian.Uint64(b[headerFixed+n:]))
 	h.Part = binary.BigEndian.Uint32(b[headerFixed+n+8:])

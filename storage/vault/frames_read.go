@@ -72,7 +72,7 @@ func (r *framesReader) header() error {
 	if err != nil {
 		return err
 	}
-	if string(b[:len(framesMagic)]) != framesMagic {
+	if string(b[:len(framesMagic)]) != r.want.Magic {
 		return r.damage(0, nil, "is no frames file")
 	}
 	if format := int(binary.BigEndian.Uint16(b[len(framesMagic):])); format != framesFormat {
@@ -116,6 +116,14 @@ func (r *framesReader) frame(at int64, yield func(storage.Entry, *storage.Record
 	return r.entries(at, raw, info.records, yield)
 }
 
+// open checks an entry by what it carries in itself.
+func (r *framesReader) open(e storage.Entry) (storage.Record, storage.Hash, string) {
+	if r.want.Magic == tailMagic {
+		return openRaw(e)
+	}
+	return e.Open()
+}
+
 // decompress compares the size that zstd's own header declares before it takes memory.
 func (r *framesReader) decompress(stored []byte, info frameInfo) ([]byte, error) {
 	var head zstd.Header
@@ -142,7 +150,7 @@ func (r *framesReader) entries(at int64, raw []byte, records uint32, yield func(
 			return r.damage(at, nil, "frame holds fewer records than it says")
 		}
 		raw = rest
-		rec, h, problem := e.Open()
+		rec, h, problem := r.open(e)
 		switch {
 		case problem != "":
 			return r.damage(at, nil, "key %.80q: %s", e.Key, problem)

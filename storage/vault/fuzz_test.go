@@ -13,7 +13,7 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-var fuzzHead = framesHeader{"t", cutAt(0), 1}
+var fuzzHead = framesHeader{framesMagic, "t", cutAt(0), 1}
 
 func framesOf(t testing.TB, es []storage.Entry) []byte {
 	var b bytes.Buffer
@@ -58,7 +58,7 @@ func FuzzFrames(f *testing.F) {
 
 func FuzzManifest(f *testing.F) {
 	m := Manifest{Format: 1, Table: "t", Snapshot: nameAt(0), Run: runAt(0), Cut: cutAt(0), CutAt: cutAt(0).Time(),
-		Files: []FileInfo{{partName(1), KindFrames, 7, hashOf(nil), 0}}}
+		Files: []FileInfo{{Name: partName(1), Kind: KindFrames, Size: 7, SHA256: hashOf(nil)}}}
 	good, _, err := seal(m)
 	require.NoError(f, err)
 	f.Add(good[:len(good)-sealSize-len(sealLead)])

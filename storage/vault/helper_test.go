@@ -110,7 +110,7 @@ func tryBackup(t testing.TB, v *Vault, minute int, es []storage.Entry, tables ..
 	run := Run{ID: runAt(minute), Hub: "hub", Trigger: "api", Cut: cutAt(minute), StartedAt: At(epoch), BackupDir: v.Dir()}
 	var snaps []Snapshot
 	for _, table := range tables {
-		s, err := v.WriteSnapshot(t.Context(), SnapshotSpec{Table: table, Run: run.ID, Cut: run.Cut, Ledger: ledgerOf(t, es)}, seq(es), WriteOptions{})
+		s, err := v.WriteSnapshot(t.Context(), SnapshotSpec{Table: table, Run: run.ID, Cut: run.Cut, Ledger: ledgerOf(t, es)}, Source{Entries: seq(es)}, WriteOptions{})
 		if err != nil {
 			return snaps, err
 		}

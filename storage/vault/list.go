@@ -92,7 +92,7 @@ func (v *Vault) lookAt(table, name string) (Snapshot, error) {
 	}
 	s := v.snapshotOf(m, sum)
 	for _, f := range m.Files {
-		file := v.path(tablesName, table, snapsName, name, f.Name)
+		file := v.fileOf(&m, &f)
 		info, err := v.fs.Stat(file)
 		if err != nil {
 			return s, &storage.DamageError{Table: table, File: file, Problem: "is missing or cannot be read", Err: err}
@@ -101,7 +101,14 @@ func (v *Vault) lookAt(table, name string) (Snapshot, error) {
 			return s, &storage.DamageError{Table: table, File: file, Problem: fmt.Sprintf("has %d bytes, the manifest says %d", info.Size(), f.Size)}
 		}
 	}
-	return s, nil
+	if m.Base == nil {
+		return s, nil
+	}
+	_, release, err := v.baseOf(&m)
+	if err == nil {
+		release()
+	}
+	return s, err
 }
 
 // gone says that a snapshot which was there a moment ago was removed meanwhile.

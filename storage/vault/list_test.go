@@ -44,7 +44,7 @@ func TestLatestIsByCut(t *testing.T) {
 	v := newTestVault(t)
 	for i, run := range []string{"zzzzzzzz", "mmmmmmmm", "aaaaaaaa"} {
 		cut := storage.VersionAt(epoch) + storage.Version(i)
-		_, err := v.WriteSnapshot(t.Context(), SnapshotSpec{"t", run, cut, storage.Ledger{}}, seq(nil), WriteOptions{})
+		_, err := v.WriteSnapshot(t.Context(), SnapshotSpec{"t", run, cut, storage.Ledger{}}, Source{Entries: seq(nil)}, WriteOptions{})
 		require.NoError(t, err)
 	}
 	s, err := v.Resolve("t", Latest)

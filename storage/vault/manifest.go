@@ -22,11 +22,31 @@ type Manifest struct {
 	Cut      storage.Version `json:"cut"`
 	CutAt    time.Time       `json:"cut_at"`
 	Ledger   storage.Ledger  `json:"ledger"`
-	Files    []FileInfo      `json:"files"` // in key order
+	Files    []FileInfo      `json:"files"` // frames in key order, tables in the image's
+	// Base, where it is set, is the snapshot that this one is, with the change log
+	// from there to the cut; it has no files of its own then.
+	Base *Base `json:"base,omitempty"`
+	// NewBytes is what the snapshot added to the vault, besides its manifest.
+	NewBytes int64 `json:"new_bytes"`
 }
 
-// KindFrames is the [FileInfo.Kind] of frames files, the only one so far.
-const KindFrames = "frames"
+// Base names the snapshot that another one goes on from.
+type Base struct {
+	Snapshot       string          `json:"snapshot"`
+	ManifestSHA256 string          `json:"manifest_sha256"`
+	Cut            storage.Version `json:"cut"`
+	Bytes          int64           `json:"bytes"`     // of its files
+	LogBytes       int64           `json:"log_bytes"` // of the segments from its cut to this one's, when it was made
+}
+
+// The kinds of files. A snapshot has frames files alone, or a table's files: tables
+// and value logs from the pool, and one tail.
+const (
+	KindFrames   = "frames" // records, in the snapshot's folder
+	KindTable    = "sst"    // one of Badger's tables, in the pool
+	KindValueLog = "vlog"   // the part of a value log that tables point into, in the pool
+	KindTail     = "tail"   // what the tables lack, in the snapshot's folder
+)
 
 // FileInfo is one file of a snapshot.
 type FileInfo struct {
@@ -34,13 +54,26 @@ type FileInfo struct {
 	Kind    string `json:"kind"`
 	Size    int64  `json:"size"`
 	SHA256  string `json:"sha256"`
-	Records uint64 `json:"records"`
+	Records uint64 `json:"records"`         // of frames and tail
+	Level   int    `json:"level,omitempty"` // of a table
+	ID      uint32 `json:"id,omitempty"`    // of a value log
 }
 
-// bytes is the size of the snapshot's files, the manifest left out.
+// pooled says whether the file lies in the table's pool.
+func (f *FileInfo) pooled() bool { return f.Kind == KindTable || f.Kind == KindValueLog }
+
+// physical says whether the snapshot is made of a table's files.
+func (m *Manifest) physical() bool {
+	return len(m.Files) > 0 && m.Files[len(m.Files)-1].Kind == KindTail
+}
+
+// bytes is the size of all that a restore reads, the manifest left out.
 func (m *Manifest) bytes() (sum int64) {
 	for _, f := range m.Files {
 		sum += f.Size
+	}
+	if m.Base != nil {
+		sum += m.Base.Bytes + m.Base.LogBytes
 	}
 	return sum
 }
@@ -64,28 +97,13 @@ func (m *Manifest) problem(table, name string) string {
 	case m.Ledger.Version > m.Cut:
 		return "manifest's ledger is newer than its cut"
 	}
-	return m.filesProblem()
-}
-
-func (m *Manifest) filesProblem() string {
-	left := m.Ledger.Records
-	for i, f := range m.Files {
-		switch {
-		case !safeName.MatchString(f.Name) || f.Size < 0 || f.Size > 1<<50 || !isHash(f.SHA256):
-			return fmt.Sprintf("manifest's file %d makes no sense", i+1)
-		case f.Kind != KindFrames:
-			return fmt.Sprintf("file %s is of kind %.40q, which this brock does not know", f.Name, f.Kind)
-		case f.Name != partName(i+1):
-			return fmt.Sprintf("manifest's file %d is %s, expected %s", i+1, f.Name, partName(i+1))
-		case f.Records > left:
-			return "manifest's files have more records than its ledger"
-		}
-		left -= f.Records
+	if m.Base != nil {
+		return m.baseProblem()
 	}
-	if left > 0 || len(m.Files) == 0 {
-		return "manifest's files have fewer records than its ledger"
+	if m.physical() {
+		return m.imageProblem()
 	}
-	return ""
+	return m.framesProblem()
 }
 
 // readManifest reads and checks the manifest of a snapshot under a final name.

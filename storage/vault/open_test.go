@@ -174,7 +174,7 @@ func TestConcurrentUse(t *testing.T) {
 	for _, table := range []string{"a", "b"} {
 		wg.Go(func() {
 			for m := 1; m < 12; m++ {
-				_, err := v.WriteSnapshot(t.Context(), SnapshotSpec{table, runAt(m), cutAt(m), ledgerOf(t, records(m))}, seq(records(m)), WriteOptions{})
+				_, err := v.WriteSnapshot(t.Context(), SnapshotSpec{table, runAt(m), cutAt(m), ledgerOf(t, records(m))}, Source{Entries: seq(records(m))}, WriteOptions{})
 				if err == nil {
 					_, err = v.Retain(t.Context(), table, 2)
 				}

@@ -99,7 +99,7 @@ func (p *partsWriter) open() error {
 	}
 	s := &sink{ctx: p.ctx, file: f, sum: sha256.New(), limiter: p.opts.Limiter}
 	p.current = &part{sink: s}
-	p.current.framesWriter, err = newFramesWriter(s, framesHeader{p.spec.Table, p.spec.Cut, uint32(n)}, p.enc)
+	p.current.framesWriter, err = newFramesWriter(s, framesHeader{framesMagic, p.spec.Table, p.spec.Cut, uint32(n)}, p.enc)
 	return err
 }
 

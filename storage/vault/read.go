@@ -35,13 +35,17 @@ func (v *Vault) unlessGone(err error, table, snapshot string) error {
 	return err
 }
 
-// Entries returns a snapshot's manifest and its records in ascending key order.
+// Entries returns the manifest of a snapshot that is made of records, and those in
+// ascending key order.
 // Every record, frame and file is checked on the way, and the whole against the
 // ledger; the last pair carries a [storage.DamageError], or ctx's error, where that
 // fails. Believe the records only when the iteration has ended without one. Entries
 // are the caller's to keep. The snapshot is held while the iteration runs.
 func (v *Vault) Entries(ctx context.Context, table, snapshot string) (Manifest, iter.Seq2[storage.Entry, error], error) {
 	m, err := v.Manifest(table, snapshot)
+	if err == nil && (m.physical() || m.Base != nil) {
+		err = fmt.Errorf("snapshot %s of table %s: %w: it is not made of records; build a store of it", snapshot, table, storage.ErrInvalid)
+	}
 	if err != nil {
 		return m, nil, err
 	}
@@ -68,17 +72,33 @@ func (v *Vault) BuildStore(ctx context.Context, table, snapshot, dir string, pro
 		return Manifest{}, err
 	}
 	defer release()
-	m, entries, err := v.Entries(ctx, table, snapshot)
+	m, err := v.Manifest(table, snapshot)
 	if err != nil {
 		return m, err
+	}
+	switch {
+	case m.Base != nil:
+		err = v.buildFromChain(ctx, &m, dir, progress)
+	case m.physical():
+		err = v.buildFromImage(ctx, &m, dir, progress)
+	default:
+		err = v.buildFromFrames(ctx, &m, dir, progress)
+	}
+	if err != nil {
+		return m, fmt.Errorf("restore snapshot %s of table %s: %w", snapshot, table, err)
+	}
+	return m, nil
+}
+
+func (v *Vault) buildFromFrames(ctx context.Context, m *Manifest, dir string, progress func(done, total int64)) error {
+	_, entries, err := v.Entries(ctx, m.Table, m.Snapshot)
+	if err != nil {
+		return err
 	}
 	if progress != nil {
 		entries = watch(entries, int64(m.Ledger.Bytes), progress)
 	}
-	if err := v.build(ctx, dir, table, entries, m.Ledger); err != nil {
-		return m, fmt.Errorf("restore snapshot %s of table %s: %w", snapshot, table, err)
-	}
-	return m, nil
+	return v.build(ctx, dir, m.Table, entries, m.Ledger)
 }
 
 // watch tells progress now and then, and when all has passed.
@@ -130,7 +150,7 @@ func (v *Vault) readSnapshot(ctx context.Context, m *Manifest, yield yieldFunc) 
 // against the manifest, and returns how many bytes it read.
 func (v *Vault) readPart(ctx context.Context, m *Manifest, i int, keys *ascending, yield yieldFunc) (n int64, err error) {
 	info := m.Files[i]
-	file := v.path(tablesName, m.Table, snapsName, m.Snapshot, info.Name)
+	file := v.fileOf(m, &info)
 	damaged := func(problem string, cause error) error {
 		return &storage.DamageError{Table: m.Table, File: file, Problem: problem, Err: cause}
 	}
@@ -151,7 +171,7 @@ func (v *Vault) readPart(ctx context.Context, m *Manifest, i int, keys *ascendin
 	sum := sha256.New()
 	r := &framesReader{
 		in: bufio.NewReaderSize(io.TeeReader(ctxReader{ctx, f}, sum), int(min(stat.Size(), 256<<10))), size: stat.Size(), file: file,
-		want: framesHeader{m.Table, m.Cut, uint32(i + 1)}, dec: dec, keys: keys,
+		want: headerOf(m, i), dec: dec, keys: keys,
 	}
 	if err := r.run(yield); err != nil {
 		if ctx.Err() != nil {
@@ -166,6 +186,14 @@ func (v *Vault) readPart(ctx context.Context, m *Manifest, i int, keys *ascendin
 		return r.off, damaged(fmt.Sprintf("has %d records, the manifest says %d", r.ledger.Records, info.Records), nil)
 	}
 	return r.off, nil
+}
+
+// headerOf is the header that a snapshot's i-th file should have.
+func headerOf(m *Manifest, i int) framesHeader {
+	if m.Files[i].Kind == KindTail {
+		return framesHeader{tailMagic, m.Table, m.Cut, 1}
+	}
+	return framesHeader{framesMagic, m.Table, m.Cut, uint32(i + 1)}
 }
 
 // ctxReader ends reading when its context ends.

@@ -42,6 +42,9 @@ func (v *Vault) Retain(ctx context.Context, table string, keep int, needed ...st
 	}
 	removed, err = v.removeAll(ctx, victims)
 	if err == nil {
+		err = v.cleanPool(table)
+	}
+	if err == nil {
 		err = v.forget(table)
 	}
 	if err != nil {
@@ -60,6 +63,7 @@ func divide(snaps []Snapshot, keep int, needed []string) (kept, victims []Snapsh
 			victims = append(victims, s)
 		}
 	}
+	kept, victims = withBases(kept, victims)
 	slices.Reverse(victims)
 	return kept, victims
 }

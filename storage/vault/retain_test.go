@@ -73,7 +73,7 @@ func TestFailedBackupsEvictNothing(t *testing.T) {
 	bad := records(5)
 	bad[2].Envelope[12] ^= 1
 	for m := 3; m < 6; m++ {
-		_, err := v.WriteSnapshot(t.Context(), SnapshotSpec{"t", runAt(m), cutAt(m), ledgerOf(t, records(5))}, seq(bad), WriteOptions{})
+		_, err := v.WriteSnapshot(t.Context(), SnapshotSpec{"t", runAt(m), cutAt(m), ledgerOf(t, records(5))}, Source{Entries: seq(bad)}, WriteOptions{})
 		require.ErrorIs(t, err, storage.ErrDamaged)
 		run := Run{ID: runAt(m), Cut: cutAt(m), Results: []Result{{Table: "t", Status: StatusError, Error: err.Error()}}}
 		run.Tally()

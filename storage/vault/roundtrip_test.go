@@ -77,7 +77,7 @@ func TestProgress(t *testing.T) {
 		require.Equal(t, int64(want.Bytes), total)
 		done = append(done, d)
 	}
-	s, err := v.WriteSnapshot(t.Context(), SnapshotSpec{"t", runAt(0), cutAt(0), want}, seq(es), WriteOptions{Progress: note, Limiter: NewLimiter(1 << 40)})
+	s, err := v.WriteSnapshot(t.Context(), SnapshotSpec{"t", runAt(0), cutAt(0), want}, Source{Entries: seq(es)}, WriteOptions{Progress: note, Limiter: NewLimiter(1 << 40)})
 	require.NoError(t, err)
 	require.Greater(t, len(done), 1)
 	require.IsIncreasing(t, done)
@@ -93,7 +93,7 @@ func TestLimiterGivesUpWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	es := randomEntries(rand.New(rand.NewPCG(3, 4)), 500, 20_000)
-	_, err := v.WriteSnapshot(ctx, SnapshotSpec{"t", runAt(0), cutAt(0), ledgerOf(t, es)}, seq(es), WriteOptions{Limiter: NewLimiter(1000)})
+	_, err := v.WriteSnapshot(ctx, SnapshotSpec{"t", runAt(0), cutAt(0), ledgerOf(t, es)}, Source{Entries: seq(es)}, WriteOptions{Limiter: NewLimiter(1000)})
 	require.Error(t, err)
 	require.Empty(t, temps(t, v.Dir()))
 	require.Empty(t, listed(t, v))
@@ -116,7 +116,7 @@ func TestWriteRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := newTestVault(t)
-			_, err := v.WriteSnapshot(t.Context(), SnapshotSpec{"t", runAt(0), cutAt(0), ledgerOf(t, good)}, seq(es), WriteOptions{})
+			_, err := v.WriteSnapshot(t.Context(), SnapshotSpec{"t", runAt(0), cutAt(0), ledgerOf(t, good)}, Source{Entries: seq(es)}, WriteOptions{})
 			var d *storage.DamageError
 			require.ErrorAs(t, err, &d)
 			require.Equal(t, "t", d.Table)
@@ -132,12 +132,12 @@ func TestWriteStops(t *testing.T) {
 	es := records(10)
 	spec := SnapshotSpec{"t", runAt(0), cutAt(0), ledgerOf(t, es)}
 	boom := errors.New("boom")
-	_, err := v.WriteSnapshot(t.Context(), spec, func(yield func(storage.Entry, error) bool) {
+	_, err := v.WriteSnapshot(t.Context(), spec, Source{Entries: func(yield func(storage.Entry, error) bool) {
 		_ = yield(es[0], nil) && yield(storage.Entry{}, boom)
-	}, WriteOptions{})
+	}}, WriteOptions{})
 	require.ErrorIs(t, err, boom)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = v.WriteSnapshot(ctx, spec, func(yield func(storage.Entry, error) bool) {
+	_, err = v.WriteSnapshot(ctx, spec, Source{Entries: func(yield func(storage.Entry, error) bool) {
 		for i, e := range es {
 			if i == 5 {
 				cancel()
@@ -146,19 +146,19 @@ func TestWriteStops(t *testing.T) {
 				return
 			}
 		}
-	}, WriteOptions{})
+	}}, WriteOptions{})
 	require.ErrorIs(t, err, context.Canceled)
 	require.Empty(t, temps(t, v.Dir()))
 	require.Empty(t, listed(t, v))
 
 	backup(t, v, 0, es, "t")
-	_, err = v.WriteSnapshot(t.Context(), spec, seq(es), WriteOptions{})
+	_, err = v.WriteSnapshot(t.Context(), spec, Source{Entries: seq(es)}, WriteOptions{})
 	require.ErrorIs(t, err, ErrExists)
 	for _, bad := range []SnapshotSpec{
 		{"../t", runAt(0), cutAt(0), storage.Ledger{}}, {"t", "x/y", cutAt(0), storage.Ledger{}}, {"t", runAt(0), 0, storage.Ledger{}},
 		{"t", runAt(0), cutAt(0), storage.Ledger{Version: cutAt(1)}},
 	} {
-		_, err = v.WriteSnapshot(t.Context(), bad, seq(nil), WriteOptions{})
+		_, err = v.WriteSnapshot(t.Context(), bad, Source{Entries: seq(nil)}, WriteOptions{})
 		require.Error(t, err)
 	}
 }

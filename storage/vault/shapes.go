@@ -50,7 +50,8 @@ type Result struct {
 	Status     Status  `json:"status"`
 	Snapshot   string  `json:"snapshot"` // "" unless ok
 	Path       string  `json:"path"`
-	Size       int64   `json:"size"` // bytes in the vault
+	Size       int64   `json:"size"`     // bytes that a restore reads
+	NewSize    int64   `json:"new_size"` // bytes added to the vault
 	Records    uint64  `json:"records"`
 	DurationMS float64 `json:"duration_ms"`
 	PauseMS    float64 `json:"pause_ms"`
@@ -93,8 +94,10 @@ type Snapshot struct {
 	Cut      storage.Version `json:"cut"`
 	CutAt    *time.Time      `json:"cut_at"`
 	Records  uint64          `json:"records"`
-	Bytes    int64           `json:"bytes"`     // that it occupies in the vault
-	ProvenAt *time.Time      `json:"proven_at"` // null: no drill passed
+	Bytes    int64           `json:"bytes"`          // that a restore reads
+	NewBytes int64           `json:"new_bytes"`      // that it added to the vault; files and change log are shared
+	Base     string          `json:"base,omitempty"` // the snapshot that it goes on from by the change log
+	ProvenAt *time.Time      `json:"proven_at"`      // null: no drill passed
 	// For callers in the process only.
 	Path           string         `json:"-"` // of its folder
 	ManifestSHA256 string         `json:"-"`
@@ -103,7 +106,7 @@ type Snapshot struct {
 
 // Result is the ok outcome of the backup that made the snapshot.
 func (s Snapshot) Result(took, pause time.Duration) Result {
-	return Result{Table: s.Table, Status: StatusOK, Snapshot: s.Name, Path: s.Path, Size: s.Bytes, Records: s.Records,
+	return Result{Table: s.Table, Status: StatusOK, Snapshot: s.Name, Path: s.Path, Size: s.Bytes, NewSize: s.NewBytes, Records: s.Records,
 		DurationMS: Millis(took), PauseMS: Millis(pause), ManifestSHA256: s.ManifestSHA256}
 }
 

@@ -52,23 +52,29 @@ type Vault struct {
 	progress func(stage, table string, done, total int64)
 	build    func(ctx context.Context, dir, table string, entries iter.Seq2[storage.Entry, error], want storage.Ledger) error
 	partSize int64 // a snapshot's file is closed when it reaches this many bytes
+	imageMin int64 // see the constant
 	readOnly bool
 	unlock   func() error
 	swept    []string
 	changes  *changelog.Log
 
-	retaining sync.Mutex // one retention at a time
+	retaining sync.Mutex   // one retention at a time
+	pooling   sync.RWMutex // held for writing while a pool is cleaned
 
 	mu      sync.Mutex
 	closed  bool
 	busy    sync.WaitGroup  // writing calls
 	held    map[string]int  // snapshots in use, by table/name
 	leaving map[string]bool // snapshots being removed
+
+	pools     map[liveFile]pooled // what live files are in the pool
+	instances map[string]string   // the open store of each table
 }
 
 func newVault(fsys disk.FS, dir string, o Options) *Vault {
-	v := &Vault{fs: fsys, dir: dir, log: o.Logger, now: o.Now, progress: o.Progress, build: storage.Build, partSize: 1 << 30,
-		held: map[string]int{}, leaving: map[string]bool{}}
+	v := &Vault{fs: fsys, dir: dir, log: o.Logger, now: o.Now, progress: o.Progress, build: storage.Build, partSize: 1 << 30, imageMin: imageMin,
+		held: map[string]int{}, leaving: map[string]bool{},
+		pools: map[liveFile]pooled{}, instances: map[string]string{}}
 	if v.log == nil {
 		v.log = slog.New(slog.DiscardHandler)
 	}

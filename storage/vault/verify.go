@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"errors"
+	"io"
 	"path"
 	"slices"
 
@@ -24,7 +25,7 @@ import (
 // the error is ctx's, or says that the vault cannot be used.
 func (v *Vault) Verify(ctx context.Context, tables ...string) (Report, error) {
 	began := v.now()
-	c := &verifier{v: v, ctx: ctx, all: len(tables) == 0, hashes: map[string]string{}}
+	c := &verifier{v: v, ctx: ctx, all: len(tables) == 0, hashes: map[string]string{}, pool: map[string]error{}}
 	err := c.run(tables)
 	v.finish(&c.rep, began)
 	c.rep.Problems = full(c.rep.Problems)
@@ -38,6 +39,7 @@ type verifier struct {
 	rep     Report
 	records []manifestRef     // of all sound run records
 	hashes  map[string]string // manifest hash by table/snapshot, as recorded
+	pool    map[string]error  // of the pool's files that were read, by table/name
 	far     *verifyProgress   // of the table that is read; nil: nobody asks
 }
 
@@ -52,6 +54,7 @@ func (c *verifier) run(tables []string) error {
 	}
 	if c.all {
 		c.layout()
+		c.log()
 	}
 	for _, table := range chosen {
 		if !c.all && !c.known(table) {
@@ -139,9 +142,62 @@ func (c *verifier) snapshot(table, name string) {
 			Problem: "manifest is not the one in the run record"})
 	}
 	c.strangers(dir, table, name, func(file string, _ bool) bool {
-		return file == manifestName || slices.ContainsFunc(m.Files, func(f FileInfo) bool { return f.Name == file })
+		return file == manifestName || slices.ContainsFunc(m.Files, func(f FileInfo) bool { return f.Name == file && !f.pooled() })
 	})
-	c.data(&m)
+	switch {
+	case m.Base != nil:
+		c.chain(&m)
+	case m.physical():
+		c.files(&m)
+	default:
+		c.data(&m)
+	}
+}
+
+// chain looks at what a snapshot goes on from; its base and the change log are
+// read for themselves.
+func (c *verifier) chain(m *Manifest) {
+	_, release, err := c.v.baseOf(m)
+	if err != nil {
+		c.report(m.Table, m.Snapshot, c.v.snapDir(m.Table, m.Snapshot), err)
+		return
+	}
+	release()
+}
+
+// files reads a snapshot's files; those that snapshots share only once.
+func (c *verifier) files(m *Manifest) {
+	for i := range m.Files {
+		f := &m.Files[i]
+		var n int64
+		var err error
+		if key := m.Table + "/" + f.Name; !f.pooled() {
+			var keys ascending
+			n, err = c.v.readPart(c.ctx, m, i, &keys, func(storage.Entry, *storage.Record, storage.Hash) error { return nil })
+		} else if again, ok := c.pool[key]; ok {
+			err = again
+		} else {
+			n, err = c.v.readPlain(c.ctx, m, f, io.Discard)
+			c.pool[key] = err
+		}
+		c.rep.Bytes += n
+		c.far.add(int(n))
+		if c.ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			c.report(m.Table, m.Snapshot, c.v.snapDir(m.Table, m.Snapshot), err)
+		}
+	}
+}
+
+// log reads all of the change log.
+func (c *verifier) log() {
+	_, n, problems := c.v.changes.Verify(c.ctx)
+	c.rep.Bytes += n
+	for _, p := range problems {
+		c.rep.Problems = append(c.rep.Problems, Problem{Table: p.Table, File: path.Join(logName, p.File), Offset: p.Offset, Problem: p.Problem})
+	}
 }
 
 // data reads all of a snapshot's files; damage in one hides none in the next.

@@ -44,7 +44,10 @@ func (c *verifier) tableLayout(table string) {
 		_, ok := parseStamp(name)
 		return ok && dir
 	})
-	c.strangers(c.v.path(tablesName, table, poolName), table, "", func(string, bool) bool { return false })
+	c.strangers(c.v.path(tablesName, table, poolName), table, "", func(name string, dir bool) bool {
+		_, _, ok := fromPoolFile(name)
+		return ok && !dir
+	})
 }
 
 // strangers reports entries of a folder that belong cannot place. Temporary names

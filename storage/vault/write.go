@@ -49,14 +49,23 @@ func NewLimiter(bytesPerSecond int64) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(bytesPerSecond), int(min(max(bytesPerSecond/4, 4<<10), 1<<20)))
 }
 
-// WriteSnapshot copies entries, which must ascend by key, into a new snapshot of
-// the table. On return without an error it is complete, checked and durable.
+// Source is a table at a cut.
+type Source struct {
+	Entries iter.Seq2[storage.Entry, error] // its records, ascending by key
+	Image   *storage.Image                  // its files; nil: only records are copied
+}
+
+// WriteSnapshot makes a new snapshot of the table: of its files where they are worth
+// it, or as an earlier snapshot plus the change log where little has changed since,
+// or else of its records. On return without an error it is complete, checked and
+// durable.
 //
 // It refuses with a [storage.DamageError] when a record does not match its own
-// checksum, is newer than the cut or out of order, and when what was copied does
-// not agree with spec.Ledger. Then, and when ctx ends, a write fails or entries
-// yields an error (which is returned), nothing is left of it.
-func (v *Vault) WriteSnapshot(ctx context.Context, spec SnapshotSpec, entries iter.Seq2[storage.Entry, error], o WriteOptions) (Snapshot, error) {
+// checksum, is newer than the cut or out of order, when a file does not match
+// Badger's checksums, and when copied records do not agree with spec.Ledger. Then,
+// and when ctx ends, a write fails or entries yields an error (which is returned),
+// nothing is left of it.
+func (v *Vault) WriteSnapshot(ctx context.Context, spec SnapshotSpec, src Source, o WriteOptions) (Snapshot, error) {
 	leave, err := v.enter()
 	if err != nil {
 		return Snapshot{}, err
@@ -72,8 +81,10 @@ func (v *Vault) WriteSnapshot(ctx context.Context, spec SnapshotSpec, entries it
 	} else if !isMissing(err) {
 		return Snapshot{}, cannotUse(v.dir, err)
 	}
+	v.pooling.RLock()
+	defer v.pooling.RUnlock()
 	tmp := v.snapDir(spec.Table, disk.TempPrefix+name)
-	m, sum, err := v.buildSnapshot(ctx, spec, tmp, entries, o)
+	m, sum, err := v.buildSnapshot(ctx, spec, tmp, src, o)
 	if err == nil {
 		err = v.commitDir(tmp, final)
 	}
@@ -83,10 +94,29 @@ func (v *Vault) WriteSnapshot(ctx context.Context, spec SnapshotSpec, entries it
 	return v.snapshotOf(m, sum), nil
 }
 
-// buildSnapshot makes all of a snapshot in the folder tmp, durable but for tmp's name.
-func (v *Vault) buildSnapshot(ctx context.Context, spec SnapshotSpec, tmp string, entries iter.Seq2[storage.Entry, error], o WriteOptions) (Manifest, string, error) {
-	m := Manifest{Format: manifestFormat, Vault: v.mark.Vault, Hub: v.mark.Hub, Table: spec.Table, Run: spec.Run,
+// imageMin is from which size on, in bytes, files are copied rather than records.
+const imageMin = 2 << 20
+
+func (v *Vault) buildSnapshot(ctx context.Context, spec SnapshotSpec, tmp string, src Source, o WriteOptions) (Manifest, string, error) {
+	if base, ok := v.base(spec); ok {
+		return v.buildChain(spec, tmp, base)
+	}
+	// Files that are mostly dead records cost more than a scan of the live ones.
+	if img := src.Image; img != nil && img.Bytes >= v.imageMin && uint64(img.Bytes) < 4*spec.Ledger.Bytes {
+		return v.buildImage(ctx, spec, tmp, img, o)
+	}
+	return v.buildFrames(ctx, spec, tmp, src.Entries, o)
+}
+
+func (v *Vault) newManifest(spec SnapshotSpec) Manifest {
+	return Manifest{Format: manifestFormat, Vault: v.mark.Vault, Hub: v.mark.Hub, Table: spec.Table, Run: spec.Run,
 		Snapshot: SnapshotName(spec.Cut, spec.Run), Cut: spec.Cut, CutAt: spec.Cut.Time(), Ledger: spec.Ledger}
+}
+
+// buildFrames makes all of a snapshot of records in the folder tmp, durable but for
+// tmp's name.
+func (v *Vault) buildFrames(ctx context.Context, spec SnapshotSpec, tmp string, entries iter.Seq2[storage.Entry, error], o WriteOptions) (Manifest, string, error) {
+	m := v.newManifest(spec)
 	if err := v.freshDir(tmp); err != nil {
 		return m, "", err
 	}
@@ -98,6 +128,13 @@ func (v *Vault) buildSnapshot(ctx context.Context, spec SnapshotSpec, tmp string
 		return m, "", errors.Join(err, p.abandon())
 	}
 	m.Files = p.files
+	m.NewBytes = m.bytes()
+	sum, err := v.writeManifest(tmp, m)
+	return m, sum, err
+}
+
+// writeManifest writes a snapshot's manifest, its last file.
+func (v *Vault) writeManifest(tmp string, m Manifest) (sum string, err error) {
 	data, sum, err := seal(m)
 	if err == nil {
 		err = disk.WriteSynced(v.fs, filepath.Join(tmp, manifestName), data)
@@ -105,7 +142,7 @@ func (v *Vault) buildSnapshot(ctx context.Context, spec SnapshotSpec, tmp string
 	if err == nil {
 		err = v.fs.SyncDir(tmp)
 	}
-	return m, sum, err
+	return sum, err
 }
 
 // freshDir makes an empty folder under a temporary name.
@@ -130,6 +167,10 @@ func (v *Vault) commitDir(tmp, final string) error {
 
 // snapshotOf is a manifest as lists show it.
 func (v *Vault) snapshotOf(m Manifest, sum string) Snapshot {
-	return Snapshot{Table: m.Table, Name: m.Snapshot, Run: m.Run, Cut: m.Cut, CutAt: At(m.CutAt), Records: m.Ledger.Records,
+	base := ""
+	if m.Base != nil {
+		base = m.Base.Snapshot
+	}
+	return Snapshot{Base: base, NewBytes: m.NewBytes, Table: m.Table, Name: m.Snapshot, Run: m.Run, Cut: m.Cut, CutAt: At(m.CutAt), Records: m.Ledger.Records,
 		Bytes: m.bytes(), Path: v.snapDir(m.Table, m.Snapshot), ManifestSHA256: sum, Ledger: m.Ledger}
 }

@@ -116,3 +116,80 @@ func TestEveryVersionIsRestorable(t *testing.T) {
 		require.Equal(t, now, w.contents())
 	}
 }
+
+// bulk fills the table with enough for files to be worth copying.
+func (w *world) bulk(n int) {
+	value := make([]byte, 400)
+	for i := 0; i < n; i += 500 {
+		var b app.Batch
+		for j := range 500 {
+			for k := range value {
+				value[k] = byte('a' + w.rng.IntN(26))
+			}
+			b = append(b, app.Op{Key: fmt.Appendf(nil, "k%06d", i+j), Value: slices.Clone(value)})
+			w.state[string(b[j].Key)] = string(value)
+		}
+		v, err := w.table().Apply(w.t.Context(), b)
+		require.NoError(w.t, err)
+		w.past[v] = nil
+	}
+}
+
+func (w *world) touch(n, of int) {
+	for range n {
+		key := fmt.Sprintf("k%06d", w.rng.IntN(of))
+		w.state[key] = fmt.Sprint(w.rng.Uint64())
+		_, err := w.table().Put(w.t.Context(), []byte(key), []byte(w.state[key]))
+		require.NoError(w.t, err)
+	}
+	large := slices.Repeat([]byte{byte(w.rng.Uint32())}, 100<<10)
+	w.state["large"] = string(large)
+	_, err := w.table().Put(w.t.Context(), []byte("large"), large)
+	require.NoError(w.t, err)
+}
+
+// TestSnapshotsOfEveryKind makes snapshots of files, of files and change log, and of
+// records; each restores exactly, also after a compaction has made all files new,
+// and after a restart.
+func TestSnapshotsOfEveryKind(t *testing.T) {
+	const n = 60_000
+	w := newWorld(t, 1)
+	w.bulk(n)
+	type taken struct {
+		run   app.Run
+		state map[string]string
+	}
+	var runs []taken
+	backup := func() app.Result {
+		run, err := w.hub.Backup(t.Context(), "a")
+		require.NoError(t, err)
+		runs = append(runs, taken{run, maps.Clone(w.state)})
+		return run.Results[0]
+	}
+	full := backup()
+	require.Greater(t, full.NewSize, int64(n*400))
+	w.touch(300, n)
+	next := backup()
+	require.Less(t, next.NewSize, full.NewSize/50, "the change log has it")
+	_, err := w.hub.Compact(t.Context(), "a")
+	require.NoError(t, err)
+	w.touch(300, n)
+	next = backup()
+	require.Less(t, next.NewSize, full.NewSize/50, "the change log has it, though all files are new")
+	w.close()
+	w.open()
+	w.touch(100, n)
+	backup()
+	rep, err := w.hub.Verify(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, rep.Problems)
+	drill, err := w.hub.Drill(t.Context(), "a")
+	require.NoError(t, err)
+	require.Empty(t, drill.Problems)
+	for _, r := range runs {
+		out, err := w.hub.Restore(t.Context(), app.RestoreRequest{Tables: []string{"a"}, Snapshot: r.run.ID})
+		require.NoError(t, err)
+		require.EqualValues(t, len(r.state), out.Results[0].Records)
+		require.Equal(t, r.state, w.contents())
+	}
+}

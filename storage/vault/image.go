@@ -1,0 +1,159 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/disk"
+	"golang.org/x/sync/errgroup"
+)
+
+// imageWorkers is how many of a table's files are copied at a time: while one waits
+// for its sync another is read.
+const imageWorkers = 4
+
+// buildImage makes all of a snapshot of table files in the folder tmp, durable but
+// for tmp's name. The files lie in the pool, under their final names, when it
+// returns: nothing refers to them before the manifest does.
+func (v *Vault) buildImage(ctx context.Context, spec SnapshotSpec, tmp string, img *storage.Image, o WriteOptions) (Manifest, string, error) {
+	m := v.newManifest(spec)
+	if err := errors.Join(v.freshDir(tmp), v.fs.MkdirAll(v.poolDir(spec.Table))); err != nil {
+		return m, "", err
+	}
+	v.forgetInstances(spec.Table, img.Instance())
+	c := &imageCopy{v: v, ctx: ctx, spec: spec, img: img, o: o}
+	files, err := c.files()
+	if err != nil {
+		return m, "", err
+	}
+	if err := v.fs.SyncDir(v.poolDir(spec.Table)); err != nil {
+		return m, "", err
+	}
+	tail, err := v.writeTail(ctx, tmp, spec, img.Tail(), o)
+	if err != nil {
+		return m, "", err
+	}
+	m.Files, m.NewBytes = append(files, tail), c.wrote.Load()+tail.Size
+	sum, err := v.writeManifest(tmp, m)
+	return m, sum, err
+}
+
+// imageCopy brings the files of one image into the pool.
+type imageCopy struct {
+	v     *Vault
+	ctx   context.Context
+	spec  SnapshotSpec
+	img   *storage.Image
+	o     WriteOptions
+	wrote atomic.Int64
+	done  atomic.Int64
+}
+
+// files copies tables first: they tell which part of the value logs is needed.
+func (c *imageCopy) files() ([]FileInfo, error) {
+	tables := make([]FileInfo, len(c.img.Tables))
+	sums := make([]storage.TableSum, len(tables))
+	err := c.each(len(tables), func(ctx context.Context, i int) (err error) {
+		t := c.img.Tables[i]
+		tables[i], sums[i].Logs, err = c.copy(ctx, KindTable, t.ID, t.Size, func(w io.Writer) (map[uint32]int64, error) {
+			sum, err := c.img.Copy(ctx, w, t)
+			return sum.Logs, err
+		})
+		tables[i].Level = t.Level
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	logs, err := c.img.ValueLogs(sums...)
+	if err != nil {
+		return nil, err
+	}
+	files := make([]FileInfo, len(logs))
+	err = c.each(len(logs), func(ctx context.Context, i int) (err error) {
+		l := logs[i]
+		files[i], _, err = c.copy(ctx, KindValueLog, uint64(l.ID), l.Size, func(w io.Writer) (map[uint32]int64, error) {
+			return nil, c.img.CopyLog(ctx, w, l)
+		})
+		files[i].ID = l.ID
+		return err
+	})
+	return append(tables, files...), err
+}
+
+func (c *imageCopy) each(n int, f func(ctx context.Context, i int) error) error {
+	g, ctx := errgroup.WithContext(c.ctx)
+	g.SetLimit(imageWorkers)
+	for i := range n {
+		g.Go(func() error { return f(ctx, i) })
+	}
+	return g.Wait()
+}
+
+func (c *imageCopy) copy(ctx context.Context, kind string, id uint64, size int64, copy func(io.Writer) (map[uint32]int64, error)) (FileInfo, map[uint32]int64, error) {
+	p, wrote, err := c.v.poolCopy(ctx, c.spec.Table, liveFile{c.img.Instance(), kind, id, size}, c.o, copy)
+	c.wrote.Add(wrote)
+	if done := c.done.Add(size); c.o.Progress != nil && err == nil {
+		c.o.Progress(min(done, c.img.Bytes), c.img.Bytes)
+	}
+	return FileInfo{Name: poolFile(p.sum, kind), Kind: kind, Size: size, SHA256: p.sum}, p.logs, err
+}
+
+// buildFromImage makes a store of a snapshot's table files, proven against its ledger.
+func (v *Vault) buildFromImage(ctx context.Context, m *Manifest, dir string, progress func(done, total int64)) (err error) {
+	if err := disk.OS.MkdirAll(dir); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, disk.OS.RemoveAll(dir))
+		}
+	}()
+	var tables []storage.TableFile
+	var done atomic.Int64
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(imageWorkers)
+	for i := range m.Files {
+		f := &m.Files[i]
+		name := storage.ValueLogName(f.ID)
+		switch f.Kind {
+		case KindTable: // whose ids may be new ones, in the image's order
+			name = storage.TableName(uint64(i + 1))
+			tables = append(tables, storage.TableFile{ID: uint64(i + 1), Level: f.Level})
+		case KindTail:
+			continue
+		}
+		g.Go(func() error {
+			err := v.fetch(gctx, m, f, filepath.Join(dir, name))
+			if n := done.Add(f.Size); err == nil && progress != nil {
+				progress(n, m.bytes())
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := storage.Assemble(dir, m.Table, tables); err != nil {
+		return err
+	}
+	return storage.Complete(ctx, dir, m.Table, v.tail(ctx, m), m.Ledger)
+}
+
+// fetch copies a file out of the pool and checks it on the way. It is never linked:
+// Badger truncates what it deletes.
+func (v *Vault) fetch(ctx context.Context, m *Manifest, f *FileInfo, to string) (err error) {
+	out, err := disk.OS.Create(to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	if _, err := v.readPlain(ctx, m, f, out); err != nil {
+		return err
+	}
+	return out.Sync()
+}
