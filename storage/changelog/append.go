@@ -36,14 +36,17 @@ func (l *Log) Append(ctx context.Context, head Head, commits []Commit) (Segment,
 	commits = slices.Clone(commits)
 	slices.SortStableFunc(commits, func(a, b Commit) int { return cmp.Compare(a.Ledger.Version, b.Ledger.Version) })
 	s := Segment{Head: head, Name: span{head.From, head.To}.String()}
-	if err = errors.Join(l.ready(), l.fs.MkdirAll(l.dir)); err != nil {
+	if err = l.ready(); err == nil && !l.made { // once only: it syncs the folder above
+		err = l.fs.MkdirAll(l.dir)
+	}
+	if err != nil {
 		return Segment{}, fmt.Errorf("append to the change log: %w", err)
 	}
 	s.Bytes, err = l.build(ctx, s.Name, &s.Head, l.codec, last, func(w *writer) error { return addAll(w, commits) })
 	if err == nil {
 		err = l.commit(s.Name)
 	}
-	if err != nil {
+	if l.made = err == nil; err != nil {
 		return Segment{}, fmt.Errorf("append to the change log: %w", err)
 	}
 	l.mu.Lock()

@@ -24,6 +24,7 @@ type Log struct {
 	log        *slog.Logger
 
 	appending sync.Mutex // one at a time
+	made      bool       // the folder is there, as of the newest append
 	tending   sync.Mutex // one merge or removal at a time
 
 	mu       sync.Mutex
