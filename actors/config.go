@@ -39,6 +39,7 @@ type Config struct {
 	Clock  *storage.Clock
 	Vault  *vault.Vault
 	Log    *changelog.Shipper // nil: no change log
+	Window time.Duration      // how far back the change log is kept; 0: as far as snapshots are
 
 	Hub      string
 	Schedule Schedule                 // nil: no scheduled backups

@@ -52,12 +52,18 @@ func (b *backup) afterRecord(ctx context.Context, run *vault.Run) {
 		if r.Status != vault.StatusOK {
 			continue
 		}
-		if _, err := b.cfg.Vault.Retain(ctx, r.Table, b.cfg.Keep); err != nil {
+		if _, err := b.cfg.Vault.Retain(ctx, r.Table, b.cfg.Keep, b.cfg.Window); err != nil {
 			b.cfg.Logger.Error("retention failed; older snapshots stay", "run", run.ID, "table", r.Table, "err", err)
 		}
 		if s := b.ref(r.Table).t.store.Load(); s != nil && b.cfg.Log == nil {
 			s.Discard(run.Cut)
 		}
+	}
+	if b.cfg.Log == nil {
+		return
+	}
+	if _, err := b.cfg.Vault.TrimLog(ctx, b.cfg.Window); err != nil {
+		b.cfg.Logger.Error("the change log could not be trimmed; the next run does it", "run", run.ID, "err", err)
 	}
 }
 

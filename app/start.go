@@ -123,7 +123,9 @@ func (h *Hub) startActors(ctx context.Context) error {
 		Clock: h.clock, Vault: h.vault, Hub: h.cfg.Name, Schedule: schedule, Keep: h.cfg.Keep, Rate: h.cfg.CopyRate,
 		Publish: h.publish, Progress: h.progress, LastRun: since}
 	h.shipper = h.newShipper()
-	cfg.Log = h.shipper
+	if cfg.Log = h.shipper; cfg.Log != nil {
+		cfg.Window = h.cfg.LogWindow
+	}
 	if hook := h.cfg.Hooks.Actors; hook != nil {
 		hook(&cfg)
 	}

@@ -57,6 +57,7 @@ type Shipper struct {
 	held     atomic.Int64 // bytes in memory
 	shipping sync.Mutex
 	kick     chan struct{}
+	grown    chan struct{} // there is a new segment
 	stop     context.CancelFunc
 	done     sync.WaitGroup
 }
@@ -75,7 +76,7 @@ func NewShipper(cfg ShipperConfig) *Shipper {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Shipper{cfg: cfg, log: cfg.Logger, taps: map[string]*Tap{}, kick: make(chan struct{}, 1)}
+	return &Shipper{cfg: cfg, log: cfg.Logger, taps: map[string]*Tap{}, kick: make(chan struct{}, 1), grown: make(chan struct{}, 1)}
 }
 
 // Tap returns the table's tap, the same one each time. On a nil Shipper it is nil,
@@ -101,8 +102,27 @@ func (s *Shipper) Tap(table string) *Tap {
 func (s *Shipper) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	s.done.Add(1)
+	s.done.Add(2)
 	go s.run(ctx)
+	go s.tend(ctx)
+}
+
+// tend merges small segments into larger ones, beside the shipping.
+func (s *Shipper) tend(ctx context.Context) {
+	defer s.done.Done()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.grown:
+		}
+		for done := true; done && ctx.Err() == nil; {
+			var err error
+			if done, err = s.cfg.Log.Merge(ctx, MergeOptions{}); err != nil && ctx.Err() == nil {
+				s.log.Warn("segments of the change log could not be merged; it is tried again", "err", err)
+			}
+		}
+	}
 }
 
 // Close ships what waits and ends. What could not be shipped the next start ships.
@@ -163,9 +183,11 @@ func (s *Shipper) owe(t *Tap, size int64) {
 }
 
 // poke wakes the shipper.
-func (s *Shipper) poke() {
+func (s *Shipper) poke() { wake(s.kick) }
+
+func wake(c chan<- struct{}) {
 	select {
-	case s.kick <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -179,6 +201,7 @@ func (s *Shipper) Ship(ctx context.Context) (storage.Version, error) {
 	through, err := s.ship(ctx)
 	if err == nil {
 		s.owed.Add(-owed)
+		wake(s.grown)
 	} else {
 		s.overdue(err)
 	}

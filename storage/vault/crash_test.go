@@ -31,7 +31,7 @@ func life(t *testing.T, fsys disk.FS, dir, scratch string) (reached string, err 
 		return reached, err
 	}
 	for _, table := range crashTables {
-		if _, err := v.Retain(t.Context(), table, 1); err != nil {
+		if _, err := v.Retain(t.Context(), table, 1, 0); err != nil {
 			return "run", err
 		}
 	}
@@ -97,7 +97,7 @@ func afterCrash(t *testing.T, dir, reached string) {
 	require.GreaterOrEqual(t, top, cutAt(1))
 	backup(t, v, 3, records(5), crashTables...)
 	for _, table := range crashTables {
-		_, err := v.Retain(t.Context(), table, 1)
+		_, err := v.Retain(t.Context(), table, 1, 0)
 		require.NoError(t, err)
 		require.Contains(t, listed(t, v, table), table+"/"+nameAt(3))
 	}

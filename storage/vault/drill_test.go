@@ -84,7 +84,7 @@ func TestDrillRemovesScratchAndHolds(t *testing.T) {
 	v.build = func(ctx context.Context, dir, _ string, entries iter.Seq2[storage.Entry, error], _ storage.Ledger) error {
 		require.NoError(t, os.Mkdir(dir, 0o700))
 		backup(t, v, 2, nil, "t")
-		removed, err := v.Retain(t.Context(), "t", 1) // the drilled one is in use
+		removed, err := v.Retain(t.Context(), "t", 1, 0) // the drilled one is in use
 		require.NoError(t, err)
 		require.Equal(t, []string{nameAt(0)}, removed)
 		cancel()

@@ -30,7 +30,7 @@ func TestTranscripts(t *testing.T) {
 		{"first-backup", func() { backup(t, v, 0, records(20_000), "task", "task_queue") }},
 		{"second-backup", func() { backup(t, v, 1, records(3), "task") }},
 		{"retain", func() {
-			_, err := v.Retain(t.Context(), "task", 1)
+			_, err := v.Retain(t.Context(), "task", 1, 0)
 			require.NoError(t, err)
 		}},
 		{"drill", func() {

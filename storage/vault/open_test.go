@@ -108,7 +108,7 @@ func TestUnwritable(t *testing.T) {
 	_, err = tryBackup(t, v, 1, records(2), "t")
 	require.ErrorIs(t, err, os.ErrPermission)
 	require.ErrorContains(t, err, dir)
-	_, err = v.Retain(t.Context(), "t", 1)
+	_, err = v.Retain(t.Context(), "t", 1, 0)
 	require.NoError(t, err)
 	v.build = fakeBuild
 	_, err = v.Drill(t.Context(), "t", nameAt(0), t.TempDir())
@@ -157,7 +157,7 @@ func TestReadOnlyBesideALiveOwner(t *testing.T) {
 	_, err = tryBackup(t, r, 1, nil, "t")
 	require.ErrorIs(t, err, ErrReadOnly)
 	require.ErrorIs(t, r.WriteRun(Run{ID: runAt(1)}), ErrReadOnly)
-	_, err = r.Retain(t.Context(), "t", 1)
+	_, err = r.Retain(t.Context(), "t", 1, 0)
 	require.ErrorIs(t, err, ErrReadOnly)
 	_, _, err = r.DrillTables(t.Context(), t.TempDir())
 	require.ErrorIs(t, err, ErrReadOnly)
@@ -176,7 +176,7 @@ func TestConcurrentUse(t *testing.T) {
 			for m := 1; m < 12; m++ {
 				_, err := v.WriteSnapshot(t.Context(), SnapshotSpec{table, runAt(m), cutAt(m), ledgerOf(t, records(m))}, Source{Entries: seq(records(m))}, WriteOptions{})
 				if err == nil {
-					_, err = v.Retain(t.Context(), table, 2)
+					_, err = v.Retain(t.Context(), table, 2, 0)
 				}
 				if err != nil {
 					t.Error(err)

@@ -4,19 +4,20 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/brockdb/brock/storage"
 )
 
 // Retain keeps the table's keep newest complete snapshots, besides them the newest
-// proven one, those named as needed (by the change log, say) and those in use (see
-// [Vault.Hold]); it removes the table's other complete snapshots, oldest first, and
+// proven one, those that the change log's window needs (0: there is no log), those
+// that kept ones go on from, and those in use (see [Vault.Hold]); it removes the table's other complete snapshots, oldest first, and
 // returns their names. keep must be at least 1. Damaged snapshots neither count as
 // kept nor are removed: they are evidence, which [Vault.Verify] reports. At the
 // end it forgets records that nothing refers to any more, within bounds.
 //
 // After an error removed is what was removed before it.
-func (v *Vault) Retain(ctx context.Context, table string, keep int, needed ...string) (removed []string, err error) {
+func (v *Vault) Retain(ctx context.Context, table string, keep int, window time.Duration) (removed []string, err error) {
 	leave, err := v.enter()
 	if err != nil {
 		return nil, err
@@ -34,7 +35,7 @@ func (v *Vault) Retain(ctx context.Context, table string, keep int, needed ...st
 	if err != nil {
 		return nil, err
 	}
-	kept, victims := divide(snaps, keep, needed)
+	kept, victims := divide(snaps, keep, anchors(snaps, v.now(), window))
 	for _, s := range kept {
 		if err := v.keepsAfterAll(s); err != nil {
 			return nil, fmt.Errorf("retention of table %s: %w", table, err)
@@ -54,10 +55,10 @@ func (v *Vault) Retain(ctx context.Context, table string, keep int, needed ...st
 }
 
 // divide tells which snapshots (newest first) stay, and which go (oldest first).
-func divide(snaps []Snapshot, keep int, needed []string) (kept, victims []Snapshot) {
+func divide(snaps []Snapshot, keep int, needed map[string]bool) (kept, victims []Snapshot) {
 	proven := slices.IndexFunc(snaps, func(s Snapshot) bool { return s.ProvenAt != nil })
 	for i, s := range snaps {
-		if i < keep || i == proven || slices.Contains(needed, s.Name) {
+		if i < keep || i == proven || needed[s.Name] {
 			kept = append(kept, s)
 		} else {
 			victims = append(victims, s)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/brockdb/brock/storage"
 	"github.com/stretchr/testify/require"
@@ -18,9 +19,9 @@ func snapsAt(table string, minutes ...int) (names []string) {
 	return names
 }
 
-func retain(t *testing.T, v *Vault, table string, keep int, needed ...string) []string {
+func retain(t *testing.T, v *Vault, table string, keep int) []string {
 	t.Helper()
-	removed, err := v.Retain(t.Context(), table, keep, needed...)
+	removed, err := v.Retain(t.Context(), table, keep, 0)
 	require.NoError(t, err)
 	return removed
 }
@@ -38,9 +39,9 @@ func TestRetainKeepsTheNewest(t *testing.T) {
 	require.Empty(t, retain(t, v, "never-seen", 3))
 	clean(t, v)
 	require.Empty(t, temps(t, v.Dir()))
-	_, err := v.Retain(t.Context(), "task", 0)
+	_, err := v.Retain(t.Context(), "task", 0, 0)
 	require.ErrorIs(t, err, storage.ErrInvalid)
-	_, err = v.Retain(t.Context(), "../task", 1)
+	_, err = v.Retain(t.Context(), "../task", 1, 0)
 	require.ErrorIs(t, err, storage.ErrInvalidName)
 }
 
@@ -54,14 +55,36 @@ func TestRetainKeepsTheNewestProvenBesides(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	require.Equal(t, []string{nameAt(0), nameAt(1)}, retain(t, v, "t", 2, nameAt(3)))
-	require.Equal(t, snapsAt("t", 5, 4, 3, 2), listed(t, v))
+	require.Equal(t, []string{nameAt(0), nameAt(1), nameAt(3)}, retain(t, v, "t", 2))
+	require.Equal(t, snapsAt("t", 5, 4, 2), listed(t, v))
 	proofs, _ := filepath.Glob(v.path(proofsName, "t", "*"))
 	require.Len(t, proofs, 1) // the removed snapshot's proof went with it
 	_, err := v.Drill(t.Context(), "t", nameAt(5), t.TempDir())
 	require.NoError(t, err)
-	require.Equal(t, []string{nameAt(2), nameAt(3)}, retain(t, v, "t", 2))
+	require.Equal(t, []string{nameAt(2)}, retain(t, v, "t", 2))
 	clean(t, v)
+}
+
+// However long it goes on, the window keeps one snapshot below its start, and a few
+// in it, so that its start never runs away from what is kept.
+func TestRetainKeepsWhatTheWindowNeeds(t *testing.T) {
+	const window = 40 * time.Minute
+	v := newTestVault(t)
+	for m := range 120 {
+		backup(t, v, m, records(m%7), "t")
+		v.now = func() time.Time { return cutAt(m).Time() }
+		_, err := v.Retain(t.Context(), "t", 3, window)
+		require.NoError(t, err)
+		snaps := listed(t, v, "t")
+		require.LessOrEqual(t, len(snaps), 3+anchorsPerWindow+1)
+		l, err := v.List("t")
+		require.NoError(t, err)
+		oldest := v.now().Sub(*l.Snapshots[len(l.Snapshots)-1].CutAt)
+		require.Less(t, oldest, window+window/anchorsPerWindow+time.Minute)
+		if m > 52 { // before, the log goes back to the begin
+			require.GreaterOrEqual(t, oldest, window)
+		}
+	}
 }
 
 // Three failed backups in a row evict nothing.
@@ -127,7 +150,7 @@ func TestInterruptedRemovalIsForgottenWhenKept(t *testing.T) {
 		}
 		return nil
 	}
-	removed, err := v.Retain(t.Context(), "t", 1)
+	removed, err := v.Retain(t.Context(), "t", 1, 0)
 	require.Error(t, err)
 	require.Empty(t, removed)
 	rec.fail = nil
@@ -146,7 +169,7 @@ func TestRetainStopsWithTheContext(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	removed, err := v.Retain(ctx, "t", 1)
+	removed, err := v.Retain(ctx, "t", 1, 0)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Empty(t, removed)
 }

@@ -102,6 +102,8 @@ type Snapshot struct {
 	Path           string         `json:"-"` // of its folder
 	ManifestSHA256 string         `json:"-"`
 	Ledger         storage.Ledger `json:"-"`
+
+	baseCut storage.Version
 }
 
 // Result is the ok outcome of the backup that made the snapshot.

@@ -167,10 +167,10 @@ func (v *Vault) commitDir(tmp, final string) error {
 
 // snapshotOf is a manifest as lists show it.
 func (v *Vault) snapshotOf(m Manifest, sum string) Snapshot {
-	base := ""
+	base, baseCut := "", storage.Version(0)
 	if m.Base != nil {
-		base = m.Base.Snapshot
+		base, baseCut = m.Base.Snapshot, m.Base.Cut
 	}
-	return Snapshot{Base: base, NewBytes: m.NewBytes, Table: m.Table, Name: m.Snapshot, Run: m.Run, Cut: m.Cut, CutAt: At(m.CutAt), Records: m.Ledger.Records,
+	return Snapshot{Base: base, baseCut: baseCut, NewBytes: m.NewBytes, Table: m.Table, Name: m.Snapshot, Run: m.Run, Cut: m.Cut, CutAt: At(m.CutAt), Records: m.Ledger.Records,
 		Bytes: m.bytes(), Path: v.snapDir(m.Table, m.Snapshot), ManifestSHA256: sum, Ledger: m.Ledger}
 }
