@@ -19,8 +19,10 @@ type (
 	Result   = vault.Result
 	Snapshot = vault.Snapshot
 	Listing  = vault.Listing
-	Report   = vault.Report
-	Problem  = vault.Problem
+	// Restorable is a stretch of time at every moment of which a table can be restored.
+	Restorable = vault.Restorable
+	Report     = vault.Report
+	Problem    = vault.Problem
 )
 
 // Status is how a piece of work ended, in one word: of a [Run], [Result], [Report],
@@ -51,7 +53,8 @@ func (h *Hub) NextBackup() (at time.Time, ok bool) {
 }
 
 // List returns the complete snapshots of the named tables, of all where none is
-// named: by table, then newest first.
+// named: by table, then newest first; and the stretches of time at every moment of
+// which they can be restored.
 func (h *Hub) List(ctx context.Context, tables ...string) (Listing, error) {
 	if err := errors.Join(ctx.Err(), h.checkVaultTables(tables)); err != nil {
 		return Listing{}, err

@@ -13,7 +13,7 @@ func newList(c *cli) *cobra.Command {
 		Use:               "list [table…]",
 		Aliases:           []string{"ls"},
 		Short:             "List the snapshots in the vault",
-		Long:              "List the complete snapshots in the vault, by table, then newest first, and what in\nit is damaged.",
+		Long:              "List the complete snapshots in the vault, by table, then newest first; of each table\nfrom when to when any moment can be restored and looked at; and what is damaged.",
 		Example:           "  brock list\n  brock list task_queue --json",
 		GroupID:           groupBackups,
 		ValidArgsFunction: c.tables(0),
@@ -39,7 +39,34 @@ func (c *cli) list(ctx context.Context, tables []string) error {
 	} else if err := c.printSnapshots(l.Snapshots); err != nil {
 		return err
 	}
+	c.printRanges(l.Ranges)
 	return c.printProblems(l.Problems)
+}
+
+// printRanges says when each table can be restored to, in a line. Several stretches
+// are told apart: between them lie breaks of the change log.
+func (c *cli) printRanges(ranges []app.Restorable) {
+	wide, text := 0, map[string]string{}
+	var tables []string
+	for _, r := range ranges {
+		from := "the beginning"
+		if r.FromAt != nil {
+			from = stamp(r.FromAt)
+		}
+		span := from + " to " + stamp(r.ToAt)
+		if old := text[r.Table]; old != "" {
+			text[r.Table] = old + ", then from " + span
+			continue
+		}
+		wide, text[r.Table] = max(wide, len(r.Table)), "any moment from "+span
+		tables = append(tables, r.Table)
+	}
+	for i, table := range tables {
+		if i == 0 {
+			c.say("")
+		}
+		c.say("%-*s  %s", wide, table, text[table])
+	}
 }
 
 func (c *cli) printSnapshots(snapshots []app.Snapshot) error {

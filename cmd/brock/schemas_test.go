@@ -14,7 +14,7 @@ func TestSchemasRefuse(t *testing.T) {
 	for name, text := range map[string]string{
 		"version": `{"version":"1.0.0","go":"go1","os":"linux","arch":"amd64","more":1}`,
 		"count":   `{"tables":[{"table":"jobs","records":-1}]}`,
-		"list":    `{"snapshots":[],"problems":[{"table":"","snapshot":"","file":"","offset":0}]}`,
+		"list":    `{"snapshots":[],"ranges":[],"problems":[{"table":"","snapshot":"","file":"","offset":0}]}`,
 		"event":   `{"type":"backup_started","id":"06H0BDY4HNM4AFGS102QQP3YZR","hub":"hub","timestamp":1}`,
 		"record":  `{"table":"jobs","key_base64":"YQ==","value_base64":"","version":9007199254740992,"expires_at":null}`,
 		"line":    `{"table":"jobs","key":"a"}`,

@@ -12,12 +12,17 @@ import (
 // List returns the complete snapshots of the named tables (of all, where none is
 // named), by table and then newest first: those whose manifest checks out and whose
 // files are all there in their sizes. [Vault.Verify] reads the files too. What is
-// damaged is told apart. A table without snapshots is no error.
+// damaged is told apart. A table without snapshots is no error. Of each table the
+// listing also has when it can be restored to, which may be before its first snapshot.
 func (v *Vault) List(tables ...string) (Listing, error) {
-	l := Listing{Snapshots: []Snapshot{}, Problems: []Problem{}}
+	l := Listing{Snapshots: []Snapshot{}, Ranges: []Restorable{}, Problems: []Problem{}}
+	all := len(tables) == 0
 	tables, err := v.choose(tables)
 	if err != nil {
 		return l, err
+	}
+	if all { // the change log may know more of them
+		tables = slices.Compact(slices.Sorted(slices.Values(append(tables, v.changes.Tables()...))))
 	}
 	for _, table := range tables {
 		snaps, problems, err := v.listTable(table)
@@ -25,9 +30,22 @@ func (v *Vault) List(tables ...string) (Listing, error) {
 			return l, err
 		}
 		l.Snapshots = append(l.Snapshots, snaps...)
+		l.Ranges = append(l.Ranges, v.ranges(table, snaps)...)
 		l.Problems = append(l.Problems, problems...)
 	}
 	return l, nil
+}
+
+// ranges is [Vault.Restorable] as lists show it.
+func (v *Vault) ranges(table string, snaps []Snapshot) (out []Restorable) {
+	for _, r := range v.restorable(table, snaps) {
+		s := Restorable{Table: table, From: r.From, To: r.To, ToAt: At(r.To.Time())}
+		if r.From > 0 {
+			s.FromAt = At(r.From.Time())
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 // Tables returns the names of the tables that have a folder in the vault, sorted.

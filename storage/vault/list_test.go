@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/changelog"
 	"github.com/stretchr/testify/require"
 )
 
@@ -53,4 +54,28 @@ func TestLatestIsByCut(t *testing.T) {
 	top, err := v.MaxVersion()
 	require.NoError(t, err)
 	require.Equal(t, storage.VersionAt(epoch)+2, top)
+}
+
+// A break of the change log shows as a second stretch, which begins at the snapshot
+// that closed it.
+func TestListShowsBreaks(t *testing.T) {
+	v := newTestVault(t)
+	l, err := v.List("task")
+	require.NoError(t, err)
+	require.Empty(t, l.Ranges)
+	lost := ledgerOf(t, records(3))
+	lost.Commits = 3
+	for i, s := range []changelog.TableState{{}, {Before: lost, After: lost, Break: true}} {
+		s.Table, s.Through = "task", cutAt(i*2)
+		_, err := v.Log().Append(t.Context(), changelog.Head{From: v.Log().Through(), To: s.Through + 1, Tables: []changelog.TableState{s}}, nil)
+		require.NoError(t, err)
+	}
+	first := Restorable{Table: "task", To: cutAt(0), ToAt: At(cutAt(0).Time())}
+	l, err = v.List()
+	require.NoError(t, err)
+	require.Equal(t, []Restorable{first}, l.Ranges, "nothing to begin from behind the break")
+	backup(t, v, 1, records(3), "task")
+	l, err = v.List("task")
+	require.NoError(t, err)
+	require.Equal(t, []Restorable{first, {Table: "task", From: cutAt(1), FromAt: At(cutAt(1).Time()), To: cutAt(2), ToAt: At(cutAt(2).Time())}}, l.Ranges)
 }

@@ -94,7 +94,7 @@ func TestShapes(t *testing.T) {
 	}{
 		{Run{}, `{"run":"","hub":"","trigger":"","cut":0,"cut_at":null,"started_at":null,"duration_ms":0,"pause_ms":0,"status":"","tables_total":0,"tables_success":0,"tables_backed_up":[],"tables_failed":[],"backup_dir":"","bytes":0,"results":[]}`},
 		{Result{}, `{"table":"","status":"","snapshot":"","path":"","size":0,"new_size":0,"records":0,"duration_ms":0,"pause_ms":0,"error":""}`},
-		{Listing{Snapshots: []Snapshot{{Table: "t", CutAt: At(epoch)}}}, `{"snapshots":[{"table":"t","snapshot":"","run":"","cut":0,"cut_at":"2026-11-22T21:04:05.123Z","records":0,"bytes":0,"new_bytes":0,"proven_at":null}],"problems":[]}`},
+		{Listing{Snapshots: []Snapshot{{Table: "t", CutAt: At(epoch)}}}, `{"snapshots":[{"table":"t","snapshot":"","run":"","cut":0,"cut_at":"2026-11-22T21:04:05.123Z","records":0,"bytes":0,"new_bytes":0,"proven_at":null}],"ranges":[],"problems":[]}`},
 		{Report{Status: "ok"}, `{"status":"ok","checked":0,"bytes":0,"duration_ms":0,"problems":[]}`},
 		{Report{Problems: []Problem{{}}}, `{"status":"","checked":0,"bytes":0,"duration_ms":0,"problems":[{"table":"","snapshot":"","file":"","offset":0,"problem":""}]}`},
 	} {

@@ -112,11 +112,23 @@ func (s Snapshot) Result(took, pause time.Duration) Result {
 		DurationMS: Millis(took), PauseMS: Millis(pause), ManifestSHA256: s.ManifestSHA256}
 }
 
-// Listing is what a vault holds: the complete snapshots, and apart from them what
-// is damaged.
+// Restorable is a stretch of time at every moment of which a table can be restored
+// and looked at. Between two stretches of a table lies a break: of it only the
+// snapshots can be.
+type Restorable struct {
+	Table  string          `json:"table"`
+	From   storage.Version `json:"from"` // 0: from the beginning
+	FromAt *time.Time      `json:"from_at"`
+	To     storage.Version `json:"to"`
+	ToAt   *time.Time      `json:"to_at"`
+}
+
+// Listing is what a vault holds: the complete snapshots, the stretches of time that
+// the change log covers, and apart from them what is damaged.
 type Listing struct {
-	Snapshots []Snapshot `json:"snapshots"` // by table, then newest first
-	Problems  []Problem  `json:"problems"`
+	Snapshots []Snapshot   `json:"snapshots"` // by table, then newest first
+	Ranges    []Restorable `json:"ranges"`    // by table, then oldest first
+	Problems  []Problem    `json:"problems"`
 }
 
 // Report is the outcome of a verify or a drill.
@@ -175,7 +187,7 @@ func (r Run) MarshalJSON() ([]byte, error) { return json.Marshal(r.shape()) }
 
 // MarshalJSON writes empty lists as [].
 func (l Listing) MarshalJSON() ([]byte, error) {
-	l.Snapshots, l.Problems = full(l.Snapshots), full(l.Problems)
+	l.Snapshots, l.Ranges, l.Problems = full(l.Snapshots), full(l.Ranges), full(l.Problems)
 	return json.Marshal(listingShape(l))
 }
 
