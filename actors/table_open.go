@@ -61,7 +61,10 @@ func (t *table) openStore() (*storage.Store, error) {
 	t.closers.Wait() // for the store that a crashed instance let go
 	t.dirMu.Lock()
 	defer t.dirMu.Unlock()
-	s, err := t.openCurrent()
+	s, err := t.openCurrent(t.cfg.Store)
+	if err == nil || errors.Is(err, storage.ErrTailLost) {
+		s, err = t.refill(s, err)
+	}
 	if errors.Is(err, storage.ErrLost) && t.conf.Create {
 		if t.dir, s, err = storage.CreateTableDir(t.cfg.FS, t.conf.Dir, t.conf.Name, t.cfg.Store); err == nil {
 			err = t.beginAnew(s)
@@ -89,7 +92,7 @@ func (t *table) beginAnew(s *storage.Store) error {
 	return err
 }
 
-func (t *table) openCurrent() (*storage.Store, error) {
+func (t *table) openCurrent(opts storage.Options) (*storage.Store, error) {
 	if t.dir == nil {
 		d, err := storage.OpenTableDir(t.cfg.FS, t.conf.Dir, t.conf.Name)
 		if err != nil {
@@ -97,7 +100,7 @@ func (t *table) openCurrent() (*storage.Store, error) {
 		}
 		t.dir = d
 	}
-	return t.dir.Open(t.cfg.Store)
+	return t.dir.Open(opts)
 }
 
 func (a *tableActor) openDone(m *openedMsg) {

@@ -24,6 +24,9 @@ var (
 	ErrUnavailable = errors.New("table unavailable")
 	// ErrDamaged says that stored bytes are not what was written. See [DamageError].
 	ErrDamaged = errors.New("damaged")
+	// ErrTailLost says that the last commits of a store are gone; the change log may
+	// have them. It comes with [ErrDamaged].
+	ErrTailLost = errors.New("the last commits are gone")
 	// ErrLost says that a table which has a history has no store on this disk.
 	ErrLost = errors.New("store is missing")
 	// ErrLocked says that another process has the store open.

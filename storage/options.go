@@ -22,6 +22,8 @@ type Options struct {
 	// Unsynced acknowledges commits before they are synced: they survive the end of
 	// the process, but not of the machine. [Store.Sync] makes up for it.
 	Unsynced bool
+	// LostTail opens a store although its last commits are gone, for [Store.Redo].
+	LostTail bool
 	// Now judges expiry; default the wall clock. A hub hands in its [Clock.Now].
 	Now func() Version
 }

@@ -38,7 +38,7 @@ func (s *Store) Redo(commits iter.Seq2[Commit, error]) error {
 		return fmt.Errorf("table %s: %w", s.table, err)
 	}
 	s.head.Store(&r.ledger)
-	return s.witness.saw(r.ledger.Version)
+	return s.witness.saw(max(r.ledger.Version, s.seen)) // what it saw and is still missing stays missed
 }
 
 // redo is a run of commits that is applied again. Versions enter Badger in order:

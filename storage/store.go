@@ -35,6 +35,7 @@ type Store struct {
 	close   sync.Once
 	closed  chan struct{}
 	closing error   // of the close; read it after closed
+	seen    Version // by the witness, at open
 	floor   Version // what it knew at open: it cannot tell which history before is whole
 }
 
@@ -85,11 +86,11 @@ func (s *Store) load() error {
 	if err != nil {
 		return fmt.Errorf("table %s: witness: %w", s.table, err)
 	}
-	if seen > l.Version {
+	if seen > l.Version && !s.opts.LostTail {
 		return errors.Join(w.close(), &DamageError{Table: s.table, File: s.dir,
-			Problem: fmt.Sprintf("commits after %s are gone: version %d was acknowledged, the store ends at %d; restore the table", l.Version.Time().Format(time.RFC3339Nano), seen, l.Version)})
+			Problem: fmt.Sprintf("commits after %s are gone: version %d was acknowledged, the store ends at %d; restore the table", l.Version.Time().Format(time.RFC3339Nano), seen, l.Version), Err: ErrTailLost})
 	}
-	s.witness, s.floor = w, l.Version
+	s.witness, s.floor, s.seen = w, l.Version, seen
 	s.head.Store(&l)
 	return nil
 }

@@ -1,0 +1,46 @@
+package actors
+
+import (
+	"context"
+	"errors"
+
+	"github.com/brockdb/brock/storage"
+)
+
+// refill brings back from the change log what a store has silently lost of its last
+// commits: those that its witness saw, or those that the log has and it has not. s is
+// nil where the witness noticed it. The store is the truth otherwise.
+func (t *table) refill(s *storage.Store, noticed error) (*storage.Store, error) {
+	logged := t.tap.Shipped()
+	if t.tap == nil || noticed == nil && s.Ledger().Commits >= logged.Commits {
+		return s, noticed
+	}
+	if s == nil {
+		opts := t.cfg.Store
+		opts.LostTail = true
+		var err error
+		if s, err = t.openCurrent(opts); err != nil {
+			return nil, errors.Join(noticed, err)
+		}
+	}
+	has := s.Ledger()
+	err := s.Redo(t.cfg.Vault.Log().Replay(context.Background(), t.conf.Name, has, has.Version, logged.Version))
+	if err == nil {
+		// Once more with the witness: it must have seen nothing that the log has not.
+		if err = s.Close(context.Background()); err == nil {
+			if s, err = t.openCurrent(t.cfg.Store); err == nil {
+				t.log.Warn("the table had lost its last commits; they are back, from the change log", "commits", s.Ledger().Commits-has.Commits)
+				return s, nil
+			}
+		}
+	}
+	t.log.Error("the table has lost its last commits, and the change log cannot bring them back", "ends_at", has.Version, "err", err)
+	if s != nil {
+		err = errors.Join(err, s.Close(context.Background()))
+	}
+	if noticed == nil {
+		noticed = &storage.DamageError{Table: t.conf.Name, File: t.dir.Current(), Err: storage.ErrTailLost,
+			Problem: "the change log has later commits; restore the table with --at latest"}
+	}
+	return nil, errors.Join(noticed, err)
+}
