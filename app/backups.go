@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -130,11 +131,23 @@ type DrillReport struct {
 	DurationMS float64   `json:"duration_ms"`
 	Problems   []Problem `json:"problems"`
 	Proven     []Proof   `json:"proven"`
+	Moments    []Moment  `json:"moments"`
+}
+
+// Moment says that a table was restored as it was at some moment between snapshots,
+// and agreed with its ledger then.
+type Moment struct {
+	Table      string     `json:"table"`
+	Version    Version    `json:"version"`
+	At         *time.Time `json:"at"`
+	Records    uint64     `json:"records"`
+	DurationMS float64    `json:"duration_ms"`
 }
 
 // Drill restores the newest snapshot of each named table, of all where none is
 // named, into a scratch place, scans it, and compares it with the ledger at the
-// cut. What passes is proven from then on; what does not comes with a [*FailedError].
+// cut, and besides one table as it was at a moment chosen at random. What passes is
+// proven from then on; what does not comes with a [*FailedError].
 func (h *Hub) Drill(ctx context.Context, tables ...string) (DrillReport, error) {
 	ctx, done, err := h.begin(ctx)
 	if err != nil {
@@ -145,7 +158,7 @@ func (h *Hub) Drill(ctx context.Context, tables ...string) (DrillReport, error) 
 		return DrillReport{}, err
 	}
 	r, results, err := h.vault.DrillTables(ctx, h.path(scratchDir), tables...)
-	out := DrillReport{Status: r.Status, Checked: r.Checked, Bytes: r.Bytes, DurationMS: r.DurationMS, Problems: r.Problems, Proven: []Proof{}}
+	out := DrillReport{Status: r.Status, Checked: r.Checked, Bytes: r.Bytes, DurationMS: r.DurationMS, Problems: r.Problems, Proven: []Proof{}, Moments: []Moment{}}
 	if out.Problems == nil {
 		out.Problems = []Problem{}
 	}
@@ -153,6 +166,9 @@ func (h *Hub) Drill(ctx context.Context, tables ...string) (DrillReport, error) 
 		if p.ProvenAt != nil {
 			out.Proven = append(out.Proven, Proof{p.Table, p.Snapshot, p.Run, p.Records, p.ProvenAt, p.DurationMS})
 		}
+	}
+	if err == nil && len(results) > 0 {
+		err = h.drillMoment(ctx, results[rand.IntN(len(results))].Table, &out)
 	}
 	if err != nil {
 		return out, fmt.Errorf("drill: %w", err)

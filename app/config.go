@@ -40,8 +40,15 @@ type Config struct {
 	LogWindow time.Duration
 	// LogCap is how many bytes the tables keep for a change log that cannot be
 	// written; default 1 GiB. Beyond it the log gets a break, which the next backup closes.
-	LogCap  int64
-	MinFree int64 // free bytes below which writes are refused; default 256 MiB, negative: never
+	LogCap int64
+	// DrillEvery is how often a table's newest snapshot is restored for proof, after a
+	// backup and when nothing else is under way; default 24 h, negative: only on demand.
+	DrillEvery time.Duration
+	// ScrubEvery is how often a live table is read and compared with its ledger;
+	// default 24 h, negative: never.
+	ScrubEvery time.Duration
+	ScrubRate  int64 // bytes per second that a scrub may read; default 32 MiB, negative: no limit
+	MinFree    int64 // free bytes below which writes are refused; default 256 MiB, negative: never
 
 	// Subjects of your own on the embedded server, apart from the hub's, and the least
 	// roles that may use them from outside. [Hub.NATS] is the way to them from within.
@@ -88,8 +95,17 @@ func (c Config) WithDefaults() Config {
 	if c.Keep == 0 {
 		c.Keep = 3
 	}
-	if c.LogWindow == 0 {
-		c.LogWindow = 7 * 24 * time.Hour
+	for _, d := range []struct {
+		field *time.Duration
+		v     time.Duration
+	}{
+		{&c.LogWindow, 7 * 24 * time.Hour}, {&c.DrillEvery, 24 * time.Hour}, {&c.ScrubEvery, 24 * time.Hour}} {
+		if *d.field == 0 {
+			*d.field = d.v
+		}
+	}
+	if c.ScrubRate == 0 {
+		c.ScrubRate = 32 << 20
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -37,6 +37,8 @@ type Hub struct {
 	group    *actors.Group
 	web      *web.Server
 	cursors  *cursors
+	scrubs   scrubbed      // the keeper's
+	backedUp chan struct{} // wakes the keeper
 	started  time.Time
 
 	compactMu sync.Mutex
@@ -69,7 +71,7 @@ func Open(ctx context.Context, cfg Config) (*Hub, error) {
 		return nil, err
 	}
 	h := &Hub{cfg: cfg, log: cfg.Logger.With("hub", cfg.Name), started: cfg.Wall.Now(),
-		ready: make(chan struct{}), closing: make(chan struct{})}
+		ready: make(chan struct{}), closing: make(chan struct{}), backedUp: make(chan struct{}, 1)}
 	h.life, h.end = context.WithCancel(context.WithoutCancel(ctx))
 	h.cursors = newCursors(cfg.Wall)
 	for _, step := range []func(context.Context) error{h.takeData, h.openVault, h.openClock, h.openBus, h.startActors, h.serve} {
@@ -80,6 +82,7 @@ func Open(ctx context.Context, cfg Config) (*Hub, error) {
 		}
 	}
 	close(h.ready)
+	h.startKeeper()
 	return h, nil
 }
 

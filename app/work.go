@@ -41,6 +41,12 @@ func (h *Hub) publish(typ bus.EventType, detail any) {
 	default:
 		err = h.spool.Publish(e)
 	}
+	if typ == bus.BackupComplete {
+		select {
+		case h.backedUp <- struct{}{}:
+		default:
+		}
+	}
 	if err != nil {
 		h.log.Error("an event could not be published", "type", typ, "err", err)
 	}
