@@ -86,7 +86,17 @@ func (r *reactor) scheduled() {
 	p := r.h.BackupProbe()
 	ran := p.On(harness.Ran).Pass()
 	r.h.Advance(25 * time.Hour)
-	ran.Wait()
+	// An actor that had not set its timer yet sets it for a little after now.
+	for met := false; !met; {
+		select {
+		case <-ran.Met():
+			met = true
+		case <-time.After(time.Second):
+			r.h.Advance(time.Minute)
+		case <-r.t.Context().Done():
+			r.t.FailNow()
+		}
+	}
 	ran.Lift()
 }
 
