@@ -40,6 +40,9 @@ type Clock struct {
 	ahead  chan struct{}
 	closed bool
 	done   sync.WaitGroup
+
+	writing sync.Mutex // the file's; taken after mu, never before it
+	kept    Version    // in the file
 }
 
 // OpenClock opens the clock whose mark is kept in the named file; a missing file
@@ -49,7 +52,7 @@ func OpenClock(fsys disk.FS, path string, wall func() time.Time) (*Clock, error)
 	if err != nil {
 		return nil, err
 	}
-	c := &Clock{wall: wall, fs: fsys, path: path, last: mark, mark: mark, cut: mark, ahead: make(chan struct{}, 1)}
+	c := &Clock{wall: wall, fs: fsys, path: path, last: mark, mark: mark, cut: mark, kept: mark, ahead: make(chan struct{}, 1)}
 	c.done.Add(1)
 	go c.keepAhead()
 	return c, nil
@@ -136,7 +139,7 @@ func (c *Clock) nextMark(v Version) Version {
 
 // raise makes a new mark durable. The caller holds the lock.
 func (c *Clock) raise(mark Version) error {
-	if err := writeMark(c.fs, c.path, mark); err != nil {
+	if err := c.keep(mark); err != nil {
 		return fmt.Errorf("clock: cannot make versions durable in %s: %w", c.path, err)
 	}
 	c.mark = mark
@@ -153,12 +156,27 @@ func (c *Clock) keepAhead() {
 		c.mu.Unlock()
 		// Written without the lock: a mark that is too high costs nothing. When it
 		// fails, tick writes it and reports the error.
-		if writeMark(c.fs, c.path, mark) == nil {
+		if c.keep(mark) == nil {
 			c.mu.Lock()
 			c.mark = max(c.mark, mark)
 			c.mu.Unlock()
 		}
 	}
+}
+
+// keep writes the mark, unless a higher one is there: on a slow disk tick may have
+// to write one itself while an earlier one is still on its way.
+func (c *Clock) keep(mark Version) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if mark <= c.kept {
+		return nil
+	}
+	err := writeMark(c.fs, c.path, mark)
+	if err == nil {
+		c.kept = mark
+	}
+	return err
 }
 
 // Close stops the clock; it issues no version after. The mark is set to what was
