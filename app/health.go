@@ -96,6 +96,8 @@ func (h *Hub) Health(ctx context.Context) Health {
 		out.condition("fragmentation above 50 %%: %s", strings.Join(fragmented, ", "))
 	}
 	h.backupHealth(&out)
+	h.proofHealth(&out)
+	h.logHealth(&out)
 	h.placeHealth(&out)
 	h.compactionHealth(&out)
 	switch {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/brockdb/brock/app"
 	"github.com/brockdb/brock/bus"
@@ -55,6 +56,10 @@ func (o *serveOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.cfg.HTTPAddr, "http-addr", "127.0.0.1:8420", "loopback `host:port` for HTTP; port 0 picks a free one, empty means none")
 	f.StringVar(&o.cfg.Schedule, "schedule", "@daily", "when to back up: five cron fields, @daily, @every 10m or off")
 	f.IntVar(&o.cfg.Keep, "keep", 3, "how many snapshots of each table to keep")
+	f.DurationVar(&o.cfg.LogInterval, "log-interval", time.Second, "how long a commit waits at most before it is in the vault's change log; -1s: no change log")
+	f.DurationVar(&o.cfg.LogWindow, "log-window", 7*24*time.Hour, "how far back every moment can be restored")
+	f.DurationVar(&o.cfg.DrillEvery, "drill-every", 24*time.Hour, "how often a table's newest snapshot is restored for proof; -1s: on demand only")
+	f.DurationVar(&o.cfg.ScrubEvery, "scrub-every", 24*time.Hour, "how often a live table is read and compared with its ledger; -1s: never")
 	f.BoolVar(&o.cfg.Fresh, "fresh", false, "start tables empty whose store is lost, rather than unavailable")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	_ = cmd.RegisterFlagCompletionFunc("log-level", words("debug", "info", "warn", "error"))
@@ -88,7 +93,7 @@ func (c *cli) checkServe(o serveOptions) error {
 		return c.refuse("http_addr", "%q is not host:port", o.cfg.HTTPAddr)
 	}
 	return c.checkPart("name", app.Config{Name: o.cfg.Name}, c.checkPart("tables", app.Config{Tables: o.cfg.Tables},
-		c.checkPart("schedule", app.Config{Schedule: o.cfg.Schedule}, nil)))
+		c.checkPart("schedule", app.Config{Schedule: o.cfg.Schedule}, c.checkPart("log_window", app.Config{LogWindow: o.cfg.LogWindow}, nil))))
 }
 
 // checkPart lets the hub judge one setting, before what comes next.

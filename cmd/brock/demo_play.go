@@ -99,9 +99,26 @@ func (d *demo) drill(ctx context.Context) error {
 	return d.expect(ctx, bus.DrillComplete)
 }
 
+// later writes records that no backup has, and returns the moment after.
+func (d *demo) later(ctx context.Context, t *app.Table) (v app.Version, err error) {
+	const n = 25
+	for i := range n {
+		if v, err = t.Put(ctx, fmt.Appendf(nil, "task-after-the-backup-%02d", i), []byte(`{"status":"queued"}`)); err != nil {
+			return 0, err
+		}
+	}
+	d.report.Records += n
+	d.step("later", "%d more tasks come in, which no backup has", n)
+	return v, nil
+}
+
 // damageAndRestore loses half a table and gets it back, byte for byte.
 func (d *demo) damageAndRestore(ctx context.Context) error {
 	t, err := d.hub.Table(demoTable)
+	if err != nil {
+		return err
+	}
+	moment, err := d.later(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -115,7 +132,7 @@ func (d *demo) damageAndRestore(ctx context.Context) error {
 	}
 	d.step("damage", "delete 50 %% of %s, as a bad deploy would: %s → %s records", demoTable, number(records), number(left))
 	began := time.Now()
-	out, err := d.hub.Restore(ctx, app.RestoreRequest{Tables: []string{demoTable}})
+	out, err := d.hub.Restore(ctx, app.RestoreRequest{Tables: []string{demoTable}, At: fmt.Sprint(moment)})
 	if err != nil {
 		return err
 	}
@@ -124,7 +141,8 @@ func (d *demo) damageAndRestore(ctx context.Context) error {
 		return fmt.Errorf("%s", out.Results[0].Error)
 	}
 	d.report.Restored = out.Results[0].Records
-	d.step("restore", "restored %s to %s in %s", demoTable, stamp(out.Results[0].At), took(d.report.RestoreMS))
+	d.step("restore", "restored %s to %s, the moment before, in %s", demoTable, stamp(out.Results[0].At), took(d.report.RestoreMS))
+	d.step("", "from the newest snapshot and the change log, which has every commit")
 	if err := d.expect(ctx, bus.RecoveryComplete); err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func TestDemoReportsAsJSONAndKeeps(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(out), &r))
 	require.Equal(t, app.StatusOK, r.Status)
 	require.Equal(t, 9, r.Proven)
-	require.EqualValues(t, 1200, r.Restored)
+	require.EqualValues(t, 1225, r.Restored)
 	require.Positive(t, r.Writes)
 	left, err := os.ReadDir(tmp)
 	require.NoError(t, err)
