@@ -164,7 +164,11 @@ func ExampleConfig_ownNATS() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%s\n", reply.Data)
+	var list app.Listing
+	if err := json.Unmarshal(reply.Data, &list); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(list.Snapshots), "snapshots so far")
 	// Output:
-	// {"snapshots":[],"problems":[]}
+	// 0 snapshots so far
 }

@@ -26,8 +26,8 @@ var settings = []setting{
 	{"keep", "3", "How many snapshots of each table to keep. The newest proven one is kept besides."},
 	{"log_interval", "1s", "How long a commit waits at most before it is in the vault's change log, and so how much\na lost disk can take. Negative: no change log."},
 	{"log_window", "168h0m0s", "How far back every moment can be restored. The change log always goes back to the\noldest snapshot that is kept."},
-	{"drill_every", "24h", "How often a table's newest snapshot is restored for proof, after a backup and when\nnothing else is under way. Negative: on demand only."},
-	{"scrub_every", "24h", "How often a live table is read and compared with its ledger. Negative: never."},
+	{"drill_every", "24h0m0s", "How often a table's newest snapshot is restored for proof, after a backup and when\nnothing else is under way. Negative: on demand only."},
+	{"scrub_every", "24h0m0s", "How often a live table is read and compared with its ledger. Negative: never."},
 	{"fresh", "false", "Whether tables whose store is lost start empty. Otherwise they are unavailable until\nthey are restored."},
 	{"log_level", "info", "debug, info, warn or error."},
 }
