@@ -87,6 +87,12 @@ func (r *TableRef) Lease() (*storage.Lease, error) {
 	return read(r, (*storage.Store).Lease)
 }
 
+// LookAt holds an earlier version for reading, expiry judged by its time. Where the
+// store no longer has that history the error is a storage.GapError. Release it.
+func (r *TableRef) LookAt(v storage.Version) (*storage.Lease, error) {
+	return read(r, func(s *storage.Store) (*storage.Lease, error) { return s.LookAt(v) })
+}
+
 // Stats returns figures of the table.
 func (r *TableRef) Stats() (storage.Stats, error) {
 	return read(r, (*storage.Store).Stats)

@@ -33,6 +33,7 @@ func (h *Hub) close(ctx context.Context) error {
 		note(h.web.Close(ctx))
 	}
 	h.cursors.close()
+	h.pasts.close()
 	open := false // stores that did not close in time
 	if h.group != nil {
 		e := h.group.Close(ctx)
@@ -44,6 +45,8 @@ func (h *Hub) close(ctx context.Context) error {
 	}
 	if e := waitFor(ctx, &h.ops); e != nil {
 		note(fmt.Errorf("work under way did not stop in time: %w", e))
+	} else if e := waitFor(ctx, &h.pasts.ending); e != nil {
+		h.log.Warn("what was built of the past is still open; the next start removes it", "err", e)
 	}
 	if h.bus != nil {
 		busCtx, cancel := context.WithTimeout(ctx, 5*time.Second)

@@ -28,10 +28,10 @@ const (
 
 type cursor struct {
 	id    string
-	table *actors.TableRef
-	lease *storage.Lease
+	table string
 	next  func() (storage.Record, error, bool)
 	stop  func()
+	free  func()
 	timer interface{ Stop() bool }
 }
 
@@ -39,21 +39,18 @@ func newCursors(wall actors.Wall) *cursors {
 	return &cursors{wall: wall, open: map[string]*cursor{}}
 }
 
-// begin opens a cursor over the range.
-func (c *cursors) begin(t *actors.TableRef, r storage.Range) (*cursor, error) {
-	lease, err := t.Lease()
-	if err != nil {
-		return nil, err
-	}
+// begin opens a cursor over a scan of the table. free is called when it ends, also
+// where it cannot begin.
+func (c *cursors) begin(table string, scan iter.Seq2[storage.Record, error], free func()) (*cursor, error) {
 	id := make([]byte, 12)
 	_, _ = rand.Read(id) // crypto/rand never fails
-	cur := &cursor{id: hex.EncodeToString(id), table: t, lease: lease}
-	cur.next, cur.stop = iter.Pull2(lease.Scan(r))
+	cur := &cursor{id: hex.EncodeToString(id), table: table, free: free}
+	cur.next, cur.stop = iter.Pull2(scan)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.gone || len(c.open) >= cursorsMost {
 		cur.release()
-		return nil, fmt.Errorf("table %s: %w: %d scans are open; try again later", t.Name(), ErrOverloaded, len(c.open))
+		return nil, fmt.Errorf("table %s: %w: %d scans are open; try again later", table, ErrOverloaded, len(c.open))
 	}
 	c.open[cur.id] = cur
 	return cur, nil
@@ -106,7 +103,7 @@ func (c *cursors) close() {
 
 func (c *cursor) release() {
 	c.stop()
-	c.lease.Release()
+	c.free()
 }
 
 // pieceBytes is about how many bytes of lines one piece has.
@@ -120,9 +117,9 @@ func (c *cursor) piece() (lines []byte, n int, done bool, err error) {
 			return lines, n, true, nil
 		}
 		if err != nil {
-			return nil, 0, true, c.table.Look(err)
+			return nil, 0, true, err
 		}
-		lines = append(appendLine(lines, c.table.Name(), rec), '\n')
+		lines = append(appendLine(lines, c.table, rec), '\n')
 		n++
 	}
 	return lines, n, false, nil

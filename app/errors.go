@@ -27,6 +27,7 @@ var (
 	ErrUnknownTable   = actors.ErrUnknownTable
 	ErrNoSnapshot     = vault.ErrNoSnapshot
 	ErrNoRun          = vault.ErrNoRun
+	ErrNotRestorable  = vault.ErrNotRestorable
 	ErrAddrInUse      = bus.ErrAddrInUse
 	ErrVaultInUse     = vault.ErrInUse
 	ErrVaultForeign   = vault.ErrForeign

@@ -37,6 +37,7 @@ type Hub struct {
 	group    *actors.Group
 	web      *web.Server
 	cursors  *cursors
+	pasts    *pasts
 	scrubs   scrubbed      // the keeper's
 	backedUp chan struct{} // wakes the keeper
 	started  time.Time
@@ -74,6 +75,7 @@ func Open(ctx context.Context, cfg Config) (*Hub, error) {
 		ready: make(chan struct{}), closing: make(chan struct{}), backedUp: make(chan struct{}, 1)}
 	h.life, h.end = context.WithCancel(context.WithoutCancel(ctx))
 	h.cursors = newCursors(cfg.Wall)
+	h.pasts = newPasts(h.path(scratchDir), cfg, func() Version { return h.clock.Now() })
 	for _, step := range []func(context.Context) error{h.takeData, h.openVault, h.openClock, h.openBus, h.startActors, h.serve} {
 		if err := step(ctx); err != nil {
 			shutCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)

@@ -21,6 +21,10 @@ type (
 		Key    []byte `json:"key_base64"`
 		KeyStr string `json:"key"`
 	}
+	getRequest struct {
+		keyRequest
+		At string `json:"at"` // a moment; "" for now
+	}
 	getReply struct {
 		Table     string          `json:"table"`
 		Key       []byte          `json:"key_base64"`
@@ -53,6 +57,9 @@ type (
 		To      []byte `json:"to_base64"`
 		Limit   int    `json:"limit"`
 		Reverse bool   `json:"reverse"`
+		// As the table was at a moment, or as a snapshot has it; "" for now.
+		At       string `json:"at"`
+		Snapshot string `json:"snapshot"`
 		Cursor  string `json:"cursor"` // of the piece before; the rest is then ignored
 	}
 	scanReply struct {
@@ -71,12 +78,8 @@ func (k keyRequest) key() []byte {
 	return []byte(k.KeyStr)
 }
 
-func (h *Hub) getRecord(ctx context.Context, r keyRequest) (any, error) {
-	t, err := h.Table(r.Table)
-	if err != nil {
-		return nil, err
-	}
-	rec, err := t.Get(ctx, r.key())
+func (h *Hub) getRecord(ctx context.Context, r getRequest) (any, error) {
+	rec, err := h.getAt(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +88,22 @@ func (h *Hub) getRecord(ctx context.Context, r keyRequest) (any, error) {
 		out.ExpiresAt = &rec.ExpiresAt
 	}
 	return out, nil
+}
+
+func (h *Hub) getAt(ctx context.Context, r getRequest) (Record, error) {
+	if r.At != "" {
+		t, err := h.TableAt(ctx, r.Table, r.At)
+		if err != nil {
+			return Record{}, err
+		}
+		defer t.Close()
+		return t.Get(ctx, r.key())
+	}
+	t, err := h.Table(r.Table)
+	if err != nil {
+		return Record{}, err
+	}
+	return t.Get(ctx, r.key())
 }
 
 func (h *Hub) putRecord(ctx context.Context, r putRequest) (any, error) {
@@ -129,13 +148,13 @@ func (h *Hub) countRecords(ctx context.Context, r tablesRequest) (any, error) {
 	return out, nil
 }
 
-func (h *Hub) scanRecords(_ context.Context, r scanRequest) (any, error) {
+func (h *Hub) scanRecords(ctx context.Context, r scanRequest) (any, error) {
 	var cur *cursor
 	var err error
 	if r.Cursor != "" {
 		cur, err = h.cursors.take(r.Cursor)
 	} else {
-		cur, err = h.beginScan(r)
+		cur, err = h.beginScan(ctx, r)
 	}
 	if err != nil {
 		return nil, err
@@ -149,15 +168,35 @@ func (h *Hub) scanRecords(_ context.Context, r scanRequest) (any, error) {
 	return scanReply{Lines: string(lines), Cursor: cur.id}, nil
 }
 
-func (h *Hub) beginScan(r scanRequest) (*cursor, error) {
+// beginScan opens a cursor. Its scan outlives the request, and so its context.
+func (h *Hub) beginScan(ctx context.Context, r scanRequest) (*cursor, error) {
 	if r.Limit < 0 {
 		return nil, fmt.Errorf("%w: limit %d", ErrInvalid, r.Limit)
 	}
-	ref, err := h.group.Table(r.Table)
+	all := Range{Prefix: r.Prefix, From: r.From, To: r.To, Limit: r.Limit, Reverse: r.Reverse}
+	if r.At != "" || r.Snapshot != "" {
+		t, err := h.earlier(ctx, r.Table, r.At, r.Snapshot)
+		if err != nil {
+			return nil, err
+		}
+		return h.cursors.begin(r.Table, t.Scan(context.WithoutCancel(ctx), all), t.Close)
+	}
+	t, err := h.Table(r.Table)
 	if err != nil {
 		return nil, err
 	}
-	return h.cursors.begin(ref, Range{Prefix: r.Prefix, From: r.From, To: r.To, Limit: r.Limit, Reverse: r.Reverse})
+	return h.cursors.begin(r.Table, t.Scan(context.WithoutCancel(ctx), all), func() {})
+}
+
+// earlier is the table at a moment or as a snapshot has it.
+func (h *Hub) earlier(ctx context.Context, table, moment, snapshot string) (*PastTable, error) {
+	switch {
+	case moment != "" && snapshot != "":
+		return nil, fmt.Errorf("%w: name a snapshot or a moment, not both", ErrInvalid)
+	case snapshot != "":
+		return h.tableIn(ctx, table, snapshot)
+	}
+	return h.TableAt(ctx, table, moment)
 }
 
 // importLines is remote.Import.

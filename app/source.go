@@ -97,7 +97,7 @@ func (h *Hub) moment(ctx context.Context, text string, tables []string) (storage
 	if err != nil {
 		return 0, err
 	}
-	present := at == storage.MaxVersion || at.Time().Equal(now.Time())
+	present := strings.TrimSpace(text) == Latest || at.Time().Equal(now.Time())
 	if !present && at > now {
 		return 0, fmt.Errorf("%w moment %s: it lies in the future; the hub's clock is at %s", ErrInvalid, text, now.Time().UTC().Format(time.RFC3339Nano))
 	}
@@ -107,7 +107,9 @@ func (h *Hub) moment(ctx context.Context, text string, tables []string) (storage
 		}
 	}
 	if present {
-		at = min(at, h.complete(tables))
+		if at = min(at, h.complete(tables)); at == 0 { // not the table's beginning, which is empty
+			return 0, fmt.Errorf("%w moment %s: the vault has no change log of %s; name a snapshot", ErrInvalid, text, strings.Join(tables, " or "))
+		}
 	}
 	return at, nil
 }

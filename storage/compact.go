@@ -42,6 +42,8 @@ func (s *Store) Stamp(v, from Version, commits uint64) (Commit, error) {
 	if err := w.txn.Set(restoredKey, be64(nil, uint64(from))); err != nil {
 		return Commit{}, err
 	}
-	err = w.commit()
+	if err = w.commit(); err == nil {
+		s.restored.Store(uint64(v))
+	}
 	return Commit{Ledger: w.ledger, Restored: &from}, err
 }

@@ -216,3 +216,50 @@ func TestHistoryTellsOfRestores(t *testing.T) {
 	require.EqualValues(t, 42, *got[0].Restored)
 	require.Nil(t, got[1].Restored)
 }
+
+// Who looks back sees each state, also where nothing was committed any more, but not
+// past a restore: what the restored store has from before is not the table's past.
+func TestLookAt(t *testing.T) {
+	p := newPast(t, 19)
+	p.live(60, 64)
+	look := func(s *Store, v Version) map[string]string {
+		l, err := s.LookAt(v)
+		require.NoError(t, err)
+		defer l.Release()
+		return contents(t, l)
+	}
+	for v, state := range p.states {
+		require.Equal(t, state, look(p.Store, v))
+	}
+	last := p.v
+	p.Discard(last + 1<<20)
+	require.Equal(t, p.now, look(p.Store, last+1<<10), "an idle table is what it was, wherever the mark is")
+	p.v += 1 << 21
+	_, err := p.Stamp(p.v, last, 0)
+	require.NoError(t, err)
+	l, err := p.Lease()
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "n")
+	require.NoError(t, l.Rebuild(context.Background(), dir))
+	l.Release()
+	n, err := Open(dir, "things", p.options())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, n.Close(context.Background())) }()
+	restored := p.v
+	p.v++
+	_, err = p.Stamp(p.v, last, 0)
+	require.NoError(t, err)
+	require.NoError(t, n.CatchUp(p.Store))
+	for _, s := range []*Store{p.Store, n} {
+		_, err = s.LookAt(restored - 1)
+		require.ErrorIs(t, err, ErrGap)
+		require.Equal(t, p.now, look(s, p.v))
+	}
+	l, err = n.Lease()
+	require.NoError(t, err)
+	defer l.Release()
+	for c, err := range l.History(Ledger{Version: restored, Commits: l.Ledger.Commits - 1}, MaxVersion) {
+		require.NoError(t, err)
+		require.NotNil(t, c.Restored, "a compaction keeps the mark of a restore")
+	}
+}

@@ -80,6 +80,25 @@ func (s *Store) LeaseAt(v Version) (*Lease, error) {
 	return l, nil
 }
 
+// LookAt is [Store.LeaseAt] for whoever wants to know what the table was at that time,
+// which may also lie after the last acknowledged commit. A store that a restore put in
+// the table's place does not know what the table was before: that is a [GapError] too.
+func (s *Store) LookAt(v Version) (*Lease, error) {
+	l, err := s.Lease()
+	if err != nil {
+		return nil, err
+	}
+	if l.Version <= v {
+		l.now = v
+		return l, nil
+	}
+	l.Release()
+	if at := Version(s.restored.Load()); v < at {
+		return nil, &GapError{Table: s.table, After: v, Until: at, Problem: "a restore put this store in the table's place; read it from the vault"}
+	}
+	return s.LeaseAt(v)
+}
+
 func (s *Store) lease(cut Version) (*Lease, error) {
 	l := &Lease{s: s, now: cut}
 	var ok bool

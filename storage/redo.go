@@ -78,6 +78,12 @@ func (r *redo) apply(c Commit) error {
 	if err := r.b.put(ledgerKey(l.Version), l.Append(nil), l.Version); err != nil {
 		return err
 	}
+	if c.Restored != nil { // the mark that Stamp leaves
+		if err := r.b.put(restoredKey, be64(nil, uint64(*c.Restored)), l.Version); err != nil {
+			return err
+		}
+		r.s.restored.Store(uint64(l.Version))
+	}
 	if r.b.pending < redoBytes {
 		return nil
 	}

@@ -37,6 +37,9 @@ type Store struct {
 	closing error   // of the close; read it after closed
 	seen    Version // by the witness, at open
 	floor   Version // what it knew at open: it cannot tell which history before is whole
+	// restored is the version at which, since it was opened, a restore put it in the
+	// table's place; what it has from before is not the table's past.
+	restored atomic.Uint64
 }
 
 // Open opens the store in dir, which must hold one (see [Create]). It checks

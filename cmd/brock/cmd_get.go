@@ -9,10 +9,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// keyRequest and record are the bodies of records.get.
+// getRequest and record are the bodies of records.get.
 type keyRequest struct {
 	Table string `json:"table"`
 	Key   []byte `json:"key_base64"`
+}
+
+type getRequest struct {
+	keyRequest
+	At string `json:"at,omitempty"`
 }
 
 type record struct {
@@ -24,11 +29,16 @@ type record struct {
 }
 
 func newGet(c *cli) *cobra.Command {
-	return &cobra.Command{
-		Use:               "get <table> <key>",
-		Short:             "Print a record's value",
-		Long:              "Print a record's value, byte for byte. With --json, also its version and expiry.",
-		Example:           "  brock get task_queue task-1\n  brock get task_queue task-1 --json | jq .version",
+	var at string
+	cmd := &cobra.Command{
+		Use:   "get <table> <key>",
+		Short: "Print a record's value",
+		Long: `Print a record's value, byte for byte. With --json, also its version and expiry.
+With --at, as it was at a moment, whatever was restored since; the table is not touched.
+` + aboutMoments,
+		Example: `  brock get task_queue task-1
+  brock get task_queue task-1 --at "10m ago"
+  brock get task_queue task-1 --json | jq .version`,
 		GroupID:           groupRecords,
 		ValidArgsFunction: c.tables(1),
 		Args:              cobra.ExactArgs(2),
@@ -36,14 +46,38 @@ func newGet(c *cli) *cobra.Command {
 			if err := checkTables(args[:1]); err != nil {
 				return err
 			}
-			return c.get(cmd.Context(), args[0], args[1])
+			if err := checkMoment(at); err != nil {
+				return err
+			}
+			return c.get(cmd.Context(), getRequest{keyRequest{args[0], []byte(args[1])}, at})
 		},
 	}
+	atFlag(cmd, &at)
+	return cmd
 }
 
-func (c *cli) get(ctx context.Context, table, key string) error {
+// aboutMoments is for the help of commands that look into the past.
+const aboutMoments = `A moment is a time (2026-11-22T21:04:05Z), a while ago ("10m ago", "2d ago"), a version,
+or latest; brock list shows from when to when.`
+
+func atFlag(cmd *cobra.Command, at *string) {
+	cmd.Flags().StringVar(at, "at", "", "as it was at this `moment`: RFC 3339, \"10m ago\", a version, or latest")
+}
+
+// checkMoment refuses what is no moment, before anybody is asked.
+func checkMoment(text string) error {
+	if text == "" {
+		return nil
+	}
+	if _, err := app.ParseMoment(text, time.Now()); err != nil {
+		return usagef("%v", err)
+	}
+	return nil
+}
+
+func (c *cli) get(ctx context.Context, req getRequest) error {
 	var r record
-	if err := c.ask(ctx, bus.Admin, "records.get", keyRequest{table, []byte(key)}, &r); err != nil {
+	if err := c.ask(ctx, bus.Admin, "records.get", req, &r); err != nil {
 		return err
 	}
 	if c.json {

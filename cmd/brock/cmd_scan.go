@@ -17,7 +17,10 @@ type scanRequest struct {
 	To      []byte `json:"to_base64,omitempty"`
 	Limit   int    `json:"limit,omitempty"`
 	Reverse bool   `json:"reverse,omitempty"`
-	Cursor  string `json:"cursor,omitempty"`
+	// As the table was; "" for now.
+	At       string `json:"at,omitempty"`
+	Snapshot string `json:"snapshot,omitempty"`
+	Cursor   string `json:"cursor,omitempty"`
 }
 
 type scanReply struct {
@@ -32,8 +35,11 @@ func newScan(c *cli) *cobra.Command {
 		Use:   "scan <table>",
 		Short: "Print the records of a range of keys",
 		Long: `Print the records of a range of keys as JSON lines, in key order, at one version.
-brock import reads the same lines.`,
+brock import reads the same lines. With --at, as they were at a moment, whatever was
+restored since; the table is not touched.
+` + aboutMoments,
 		Example: `  brock scan task_queue --prefix task-1 --limit 10
+  brock scan task_queue --at 2026-11-22T21:04:05Z
   brock scan channel_history --from 2026-11 --to 2026-12 --reverse`,
 		GroupID:           groupRecords,
 		ValidArgsFunction: c.tables(1),
@@ -44,6 +50,9 @@ brock import reads the same lines.`,
 			}
 			if req.Limit < 0 {
 				return usagef("--limit %d is below 0", req.Limit)
+			}
+			if err := checkMoment(req.At); err != nil {
+				return err
 			}
 			req.Table, req.Prefix, req.From, req.To = args[0], []byte(prefix), []byte(from), []byte(to)
 			a, err := c.connect(cmd.Context(), bus.Admin)
@@ -60,6 +69,7 @@ brock import reads the same lines.`,
 	f.StringVar(&to, "to", "", "only keys before this `key`")
 	f.IntVar(&req.Limit, "limit", 0, "at most so many records (default all)")
 	f.BoolVar(&req.Reverse, "reverse", false, "the last key first")
+	atFlag(cmd, &req.At)
 	return cmd
 }
 

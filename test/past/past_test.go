@@ -117,6 +117,51 @@ func TestEveryVersionIsRestorable(t *testing.T) {
 	}
 }
 
+// TestEveryVersionCanBeLookedAt looks at random moments while the table goes on, is
+// restored, compacted and opened again: the live store and the vault say the same.
+func TestEveryVersionCanBeLookedAt(t *testing.T) {
+	w := newWorld(t, 5)
+	for range 20 {
+		w.write(1 + w.rng.IntN(10))
+		all := w.versions()
+		switch w.rng.IntN(5) {
+		case 0:
+			_, err := w.hub.Backup(t.Context())
+			require.NoError(t, err)
+		case 1:
+			w.close()
+			w.open()
+		case 2:
+			_, err := w.hub.Compact(t.Context(), "a")
+			require.NoError(t, err)
+		case 3:
+			v := all[w.rng.IntN(len(all))]
+			w.restore(app.RestoreRequest{At: strconv.FormatUint(uint64(v), 10)})
+			w.state = maps.Clone(w.past[v])
+		}
+		for range 4 {
+			w.look(all[w.rng.IntN(len(all))])
+		}
+		w.look(all[len(all)-1])
+	}
+}
+
+// look compares the table as it was at the version with the model.
+func (w *world) look(v app.Version) {
+	p, err := w.hub.TableAt(w.t.Context(), "a", strconv.FormatUint(uint64(v), 10))
+	require.NoError(w.t, err)
+	defer p.Close()
+	all := map[string]string{}
+	for r, err := range p.Scan(w.t.Context(), app.Range{}) {
+		require.NoError(w.t, err)
+		all[string(r.Key)] = string(r.Value)
+	}
+	require.Equal(w.t, w.past[v], all, "version %d", v)
+	n, err := p.Count(w.t.Context())
+	require.NoError(w.t, err)
+	require.EqualValues(w.t, len(all), n)
+}
+
 // bulk fills the table with enough for files to be worth copying.
 func (w *world) bulk(n int) {
 	value := make([]byte, 400)

@@ -24,6 +24,7 @@ var codes = []struct {
 	{storage.ErrTooLarge, "too_large", http.StatusBadRequest},
 	{vault.ErrNoSnapshot, "no_snapshot", http.StatusNotFound},
 	{vault.ErrNoRun, "unknown_run", http.StatusNotFound},
+	{vault.ErrNotRestorable, "not_restorable", http.StatusNotFound},
 	{storage.ErrNotFound, "not_found", http.StatusNotFound},
 	{storage.ErrConflict, "conflict", http.StatusConflict},
 	{actors.ErrOverloaded, "overloaded", http.StatusTooManyRequests},
