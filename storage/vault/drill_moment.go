@@ -51,11 +51,8 @@ func (v *Vault) DrillMoment(ctx context.Context, table string, pick float64, scr
 // moment is the version at the part pick of all ranges together.
 func moment(ranges []changelog.Range, pick float64) storage.Version {
 	var all float64
-	for i := range ranges {
-		if ranges[i].From == 0 { // the time before the first commit is long and empty
-			ranges[i].From = min(ranges[i].To, max(1, ranges[i].To-storage.VersionAt(time.UnixMilli(30*24*3600*1000))))
-		}
-		all += float64(ranges[i].To - ranges[i].From)
+	for _, r := range ranges {
+		all += float64(r.To - r.From)
 	}
 	left := pick * all
 	for _, r := range ranges {

@@ -70,7 +70,7 @@ func TestListShowsBreaks(t *testing.T) {
 		_, err := v.Log().Append(t.Context(), changelog.Head{From: v.Log().Through(), To: s.Through + 1, Tables: []changelog.TableState{s}}, nil)
 		require.NoError(t, err)
 	}
-	first := Restorable{Table: "task", To: cutAt(0), ToAt: At(cutAt(0).Time())}
+	first := Restorable{Table: "task", From: v.born(), FromAt: At(v.born().Time()), To: cutAt(0), ToAt: At(cutAt(0).Time())}
 	l, err = v.List()
 	require.NoError(t, err)
 	require.Equal(t, []Restorable{first}, l.Ranges, "nothing to begin from behind the break")

@@ -88,7 +88,9 @@ func (v *Vault) past(ctx context.Context, snaps []Snapshot, table string, at sto
 		p.Snapshot, p.Base, p.Bytes = s.Name, s.Ledger, s.Bytes
 		first.from, first.cut = s.Ledger, s.Cut
 	}
-	p.Ledger = first.from
+	if p.Ledger = first.from; p.Snapshot == "" && at < v.born() {
+		return p, &storage.GapError{Table: table, After: 0, Until: v.born(), Problem: "there was no vault yet"}
+	}
 	if first.cut == at {
 		return p, nil
 	}
@@ -172,12 +174,25 @@ func (v *Vault) Restorable(table string) ([]changelog.Range, error) {
 	return v.restorable(table, snaps), err
 }
 
+// born is when the vault was made: a moment before is no moment of these tables, though
+// the log of a table that began later says that it was empty then. (A wall clock that
+// was set back may have given commits an earlier time.)
+func (v *Vault) born() storage.Version {
+	born := storage.VersionAt(v.mark.CreatedAt)
+	if segments := v.changes.Segments(); len(segments) > 0 && segments[0].From == 0 {
+		born = min(born, segments[0].To)
+	}
+	return born
+}
+
 // restorable: a stretch of the log counts from the oldest snapshot in it, or from
-// its begin where that is the table's own.
+// the vault's own begin where it is the table's.
 func (v *Vault) restorable(table string, snaps []Snapshot) (out []changelog.Range) {
 	for _, r := range v.changes.Ranges(table) {
 		from := storage.Version(0)
-		if r.From > 0 {
+		if r.From == 0 {
+			from = v.born()
+		} else {
 			for _, s := range snaps { // newest first
 				if s.Cut >= r.From && s.Cut <= r.To {
 					from = s.Cut

@@ -238,3 +238,12 @@ func TestSnapshotsOfEveryKind(t *testing.T) {
 		require.Equal(t, r.state, w.contents())
 	}
 }
+
+// A moment before there was a hub is refused: a mistyped time must not empty a table.
+func TestMomentsBeforeTheHub(t *testing.T) {
+	w := newWorld(t, 2)
+	w.write(3)
+	_, err := w.hub.Restore(t.Context(), app.RestoreRequest{Tables: []string{"a"}, At: "2h ago"})
+	require.ErrorContains(t, err, "what can be restored is")
+	require.Equal(t, w.state, w.contents())
+}
