@@ -55,7 +55,7 @@ type Shipper struct {
 
 	owed     atomic.Int64 // bytes committed since they were last shipped
 	held     atomic.Int64 // bytes in memory
-	shipping sync.Mutex
+	shipping chan struct{} // holds one token: one ships at a time
 	kick     chan struct{}
 	grown    chan struct{} // there is a new segment
 	stop     context.CancelFunc
@@ -76,7 +76,7 @@ func NewShipper(cfg ShipperConfig) *Shipper {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Shipper{cfg: cfg, log: cfg.Logger, taps: map[string]*Tap{}, kick: make(chan struct{}, 1), grown: make(chan struct{}, 1)}
+	return &Shipper{cfg: cfg, log: cfg.Logger, taps: map[string]*Tap{}, kick: make(chan struct{}, 1), grown: make(chan struct{}, 1), shipping: make(chan struct{}, 1)}
 }
 
 // Tap returns the table's tap, the same one each time. On a nil Shipper it is nil,
@@ -126,14 +126,25 @@ func (s *Shipper) tend(ctx context.Context) {
 }
 
 // Close ships what waits and ends. What could not be shipped the next start ships.
+// When ctx ends first it returns an error and goes on ending behind: a broken disk
+// can hang for ever.
 func (s *Shipper) Close(ctx context.Context) error {
 	if s == nil || s.stop == nil {
 		return nil
 	}
-	_, err := s.Ship(ctx)
-	s.stop()
-	s.done.Wait()
-	return err
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.Ship(ctx)
+		s.stop()
+		s.done.Wait()
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("the change log did not finish: %w", ctx.Err())
+	}
 }
 
 func (s *Shipper) run(ctx context.Context) {
@@ -195,8 +206,12 @@ func wake(c chan<- struct{}) {
 // Ship brings all that is committed by now into the log, and returns the version
 // that every serving table is complete through. It is durable on return.
 func (s *Shipper) Ship(ctx context.Context) (storage.Version, error) {
-	s.shipping.Lock()
-	defer s.shipping.Unlock()
+	select {
+	case s.shipping <- struct{}{}:
+	case <-ctx.Done():
+		return 0, fmt.Errorf("the change log is being written, and does not finish: %w", ctx.Err())
+	}
+	defer func() { <-s.shipping }()
 	owed := s.owed.Load()
 	through, err := s.ship(ctx)
 	if err == nil {
