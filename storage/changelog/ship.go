@@ -53,8 +53,8 @@ type Shipper struct {
 	last error     // of the newest attempt
 	at   time.Time // of the newest success
 
-	owed     atomic.Int64 // bytes committed since they were last shipped
-	held     atomic.Int64 // bytes in memory
+	owed     atomic.Int64  // bytes committed since they were last shipped
+	held     atomic.Int64  // bytes in memory
 	shipping chan struct{} // holds one token: one ships at a time
 	kick     chan struct{}
 	grown    chan struct{} // there is a new segment
