@@ -68,6 +68,7 @@ func (h *Hub) endpoints(trigger string) []bus.Endpoint {
 		{Name: "records.delete", Handler: on(h.deleteRecords)},
 		{Name: "records.count", Handler: on(h.countRecords)},
 		{Name: "records.scan", Handler: on(h.scanRecords)},
+		{Name: "records.tail", Handler: on(h.tail)},
 		{Name: "records.import", Handler: func(ctx context.Context, body []byte) (any, error) {
 			n, err := h.importLines(ctx, body)
 			if err != nil {

@@ -28,6 +28,7 @@ var (
 	ErrNoSnapshot     = vault.ErrNoSnapshot
 	ErrNoRun          = vault.ErrNoRun
 	ErrNotRestorable  = vault.ErrNotRestorable
+	ErrGap            = storage.ErrGap
 	ErrAddrInUse      = bus.ErrAddrInUse
 	ErrVaultInUse     = vault.ErrInUse
 	ErrVaultForeign   = vault.ErrForeign

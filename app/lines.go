@@ -67,26 +67,35 @@ func parseLine(b []byte) (table string, op storage.Op, err error) {
 
 // appendLine writes a record as a line that parseLine turns into the same bytes.
 func appendLine(b []byte, table string, r storage.Record) []byte {
+	b = appendValue(appendKey(b, table, r.Key), r.Value)
+	return append(appendExpiry(b, r.ExpiresAt), '}')
+}
+
+// appendKey begins a line.
+func appendKey(b []byte, table string, key []byte) []byte {
 	b = append(b, `{"table":`...)
 	b = appendString(b, table)
-	if utf8.Valid(r.Key) {
-		b = append(b, `,"key":`...)
-		b = appendString(b, string(r.Key))
-	} else {
-		b = appendBase64(b, `,"key_base64":"`, r.Key)
+	if !utf8.Valid(key) {
+		return appendBase64(b, `,"key_base64":"`, key)
 	}
-	if isCompactJSON(r.Value) {
-		b = append(b, `,"value":`...)
-		b = append(b, r.Value...)
-	} else {
-		b = appendBase64(b, `,"value_base64":"`, r.Value)
+	b = append(b, `,"key":`...)
+	return appendString(b, string(key))
+}
+
+func appendValue(b, value []byte) []byte {
+	if !isCompactJSON(value) {
+		return appendBase64(b, `,"value_base64":"`, value)
 	}
-	if !r.ExpiresAt.IsZero() {
-		b = append(b, `,"expires_at":"`...)
-		b = r.ExpiresAt.UTC().AppendFormat(b, time.RFC3339Nano)
-		b = append(b, '"')
+	return append(append(b, `,"value":`...), value...)
+}
+
+func appendExpiry(b []byte, at time.Time) []byte {
+	if at.IsZero() {
+		return b
 	}
-	return append(b, '}')
+	b = append(b, `,"expires_at":"`...)
+	b = at.UTC().AppendFormat(b, time.RFC3339Nano)
+	return append(b, '"')
 }
 
 func appendBase64(b []byte, name string, data []byte) []byte {

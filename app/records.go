@@ -60,7 +60,7 @@ type (
 		// As the table was at a moment, or as a snapshot has it; "" for now.
 		At       string `json:"at"`
 		Snapshot string `json:"snapshot"`
-		Cursor  string `json:"cursor"` // of the piece before; the rest is then ignored
+		Cursor   string `json:"cursor"` // of the piece before; the rest is then ignored
 	}
 	scanReply struct {
 		Lines  string `json:"lines"`  // records as JSON lines

@@ -80,6 +80,6 @@ func (c *cli) commands() []*cobra.Command {
 	return []*cobra.Command{
 		newServe(c), newDemo(c), newHealth(c), newWatch(c), newEnv(c), newConfig(c), newVersion(c), newDocs(c),
 		newBackup(c), newList(c), newRun(c), newVerify(c), newDrill(c), newRestore(c), newCompact(c),
-		newGet(c), newPut(c), newDelete(c), newScan(c), newCount(c), newImport(c), newExport(c),
+		newGet(c), newPut(c), newDelete(c), newScan(c), newTail(c), newCount(c), newImport(c), newExport(c),
 	}
 }

@@ -50,8 +50,9 @@ type Shipper struct {
 
 	mu   sync.Mutex
 	taps map[string]*Tap
-	last error     // of the newest attempt
-	at   time.Time // of the newest success
+	last error         // of the newest attempt
+	at   time.Time     // of the newest success
+	next chan struct{} // closed at the next one
 
 	owed     atomic.Int64  // bytes committed since they were last shipped
 	held     atomic.Int64  // bytes in memory
@@ -76,7 +77,7 @@ func NewShipper(cfg ShipperConfig) *Shipper {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Shipper{cfg: cfg, log: cfg.Logger, taps: map[string]*Tap{}, kick: make(chan struct{}, 1), grown: make(chan struct{}, 1), shipping: make(chan struct{}, 1)}
+	return &Shipper{cfg: cfg, log: cfg.Logger, taps: map[string]*Tap{}, kick: make(chan struct{}, 1), grown: make(chan struct{}, 1), shipping: make(chan struct{}, 1), next: make(chan struct{})}
 }
 
 // Tap returns the table's tap, the same one each time. On a nil Shipper it is nil,
@@ -223,6 +224,8 @@ func (s *Shipper) Ship(ctx context.Context) (storage.Version, error) {
 	s.mu.Lock()
 	if s.last = err; err == nil {
 		s.at = s.cfg.Wall.Now()
+		close(s.next)
+		s.next = make(chan struct{})
 	}
 	s.mu.Unlock()
 	return through, err
@@ -323,6 +326,14 @@ func (t *Tap) letGo(why error) {
 	if t.store != nil {
 		t.store.Discard(t.store.Ledger().Version)
 	}
+}
+
+// Shipped returns a channel that is closed when the log has grown the next time. Take
+// it before looking at the log, and nothing is missed.
+func (s *Shipper) Shipped() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.next
 }
 
 // Status is how far the log is.

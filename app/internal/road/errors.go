@@ -25,6 +25,7 @@ var codes = []struct {
 	{vault.ErrNoSnapshot, "no_snapshot", http.StatusNotFound},
 	{vault.ErrNoRun, "unknown_run", http.StatusNotFound},
 	{vault.ErrNotRestorable, "not_restorable", http.StatusNotFound},
+	{storage.ErrGap, "gap", http.StatusGone},
 	{storage.ErrNotFound, "not_found", http.StatusNotFound},
 	{storage.ErrConflict, "conflict", http.StatusConflict},
 	{actors.ErrOverloaded, "overloaded", http.StatusTooManyRequests},
