@@ -102,8 +102,8 @@ func hidden(s *Store) (n int) {
 	it := txn.NewIterator(badger.IteratorOptions{AllVersions: true})
 	defer it.Close()
 	for it.Rewind(); it.Valid(); it.Next() {
-		key := string(y.KeyWithTs(it.Item().Key(), it.Item().Version()))
-		if !inFiles[key] && Version(it.Item().Version()) <= highest(s) {
+		key := y.KeyWithTs(it.Item().Key(), it.Item().Version())
+		if !inFiles[string(key)] && Version(it.Item().Version()) <= highest(s) {
 			n++
 		}
 	}
