@@ -1,0 +1,95 @@
+package changelog
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/brockdb/brock/storage"
+)
+
+// Ship brings all that is committed by now into the log, and returns the version
+// that every serving table is complete through. It is durable on return.
+func (s *Shipper) Ship(ctx context.Context) (storage.Version, error) {
+	select {
+	case s.shipping <- struct{}{}:
+	case <-ctx.Done():
+		return 0, fmt.Errorf("the change log is being written, and does not finish: %w", ctx.Err())
+	}
+	defer func() { <-s.shipping }()
+	owed := s.owed.Load()
+	through, err := s.ship(ctx)
+	if err == nil {
+		s.owed.Add(-owed)
+		wake(s.grown)
+	} else {
+		s.overdue(err)
+	}
+	s.mu.Lock()
+	if s.last = err; err == nil {
+		s.at = s.cfg.Wall.Now()
+		close(s.next)
+		s.next = make(chan struct{})
+	}
+	s.mu.Unlock()
+	return through, err
+}
+
+func (s *Shipper) ship(ctx context.Context) (storage.Version, error) {
+	now, err := s.cfg.Clock.Next(storage.MaxVersion) // whatever comes later is above it
+	if err != nil {
+		return 0, err
+	}
+	var commits []Commit
+	var states []TableState
+	var breaks []string
+	taps := s.all()
+	for _, t := range taps {
+		st, cs := t.collect(ctx, now)
+		for _, c := range cs {
+			commits = append(commits, Commit{Table: t.table, Commit: c})
+		}
+		if states = append(states, st); st.Break {
+			breaks = append(breaks, t.table)
+		}
+	}
+	slices.SortStableFunc(commits, func(a, b Commit) int { return cmp.Compare(a.Ledger.Version, b.Ledger.Version) })
+	to, err := s.cfg.Clock.Next(storage.MaxVersion)
+	if err != nil {
+		return 0, err
+	}
+	head := Head{From: s.cfg.Log.Through(), To: to, Tables: states}
+	if _, err := s.cfg.Log.Append(ctx, head, commits); err != nil {
+		return 0, err
+	}
+	through := now
+	for i, t := range taps {
+		s.held.Add(-t.settle(states[i]))
+		if t.serves() {
+			through = min(through, states[i].Through)
+		}
+	}
+	if len(breaks) > 0 && s.cfg.Resumed != nil {
+		s.cfg.Resumed(breaks)
+	}
+	return through, nil
+}
+
+func (t *Tap) serves() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.store != nil
+}
+
+// all returns the taps by name.
+func (s *Shipper) all() []*Tap {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var taps []*Tap
+	for _, t := range s.taps {
+		taps = append(taps, t)
+	}
+	slices.SortFunc(taps, func(a, b *Tap) int { return cmp.Compare(a.table, b.table) })
+	return taps
+}
