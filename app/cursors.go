@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -27,13 +28,20 @@ const (
 )
 
 type cursor struct {
-	id    string
-	table string
-	next  func() (storage.Record, error, bool)
-	stop  func()
-	free  func()
-	timer interface{ Stop() bool }
+	id     string
+	table  string
+	format string
+	next   func() (storage.Record, error, bool)
+	stop   func()
+	free   func()
+	timer  interface{ Stop() bool }
 }
+
+// What a scan gives.
+const (
+	formatLines  = "jsonl"  // the default
+	formatBadger = "badger" // a backup of stock Badger
+)
 
 func newCursors(wall actors.Wall) *cursors {
 	return &cursors{wall: wall, open: map[string]*cursor{}}
@@ -41,10 +49,10 @@ func newCursors(wall actors.Wall) *cursors {
 
 // begin opens a cursor over a scan of the table. free is called when it ends, also
 // where it cannot begin.
-func (c *cursors) begin(table string, scan iter.Seq2[storage.Record, error], free func()) (*cursor, error) {
+func (c *cursors) begin(table, format string, scan iter.Seq2[storage.Record, error], free func()) (*cursor, error) {
 	id := make([]byte, 12)
 	_, _ = rand.Read(id) // crypto/rand never fails
-	cur := &cursor{id: hex.EncodeToString(id), table: table, free: free}
+	cur := &cursor{id: hex.EncodeToString(id), table: table, format: format, free: free}
 	cur.next, cur.stop = iter.Pull2(scan)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,8 +60,7 @@ func (c *cursors) begin(table string, scan iter.Seq2[storage.Record, error], fre
 		cur.release()
 		return nil, fmt.Errorf("table %s: %w: %d scans are open; try again later", table, ErrOverloaded, len(c.open))
 	}
-	c.open[cur.id] = cur
-	return cur, nil
+	return cur, nil // to be put among the open ones when it has a next piece
 }
 
 // take removes the cursor from the open ones while a piece is read.
@@ -109,18 +116,31 @@ func (c *cursor) release() {
 // pieceBytes is about how many bytes of lines one piece has.
 const pieceBytes = 1 << 20
 
-// piece reads the next lines; done says that the scan has ended.
-func (c *cursor) piece() (lines []byte, n int, done bool, err error) {
-	for len(lines) < pieceBytes {
-		rec, err, ok := c.next()
-		if !ok {
-			return lines, n, true, nil
+// piece reads the next records; done says that the scan has ended.
+func (c *cursor) piece() (out scanReply, done bool, err error) {
+	var lines []byte
+	var stream bytes.Buffer
+	stock := storage.NewStockWriter(&stream)
+	for size := 0; size < pieceBytes && !done; {
+		rec, err, more := c.next()
+		switch {
+		case err != nil:
+			return out, true, err
+		case !more:
+			done = true
+		case c.format == formatBadger:
+			err = stock.Add(rec)
+			size += len(rec.Key) + len(rec.Value)
+		default:
+			lines = append(appendLine(lines, c.table, rec), '\n')
+			size = len(lines)
 		}
 		if err != nil {
-			return nil, 0, true, err
+			return out, true, fmt.Errorf("table %s: %w", c.table, err)
 		}
-		lines = append(appendLine(lines, c.table, rec), '\n')
-		n++
 	}
-	return lines, n, false, nil
+	if err := stock.Flush(); err != nil {
+		return out, true, err
+	}
+	return scanReply{Lines: string(lines), Stream: stream.Bytes()}, done, nil
 }

@@ -30,6 +30,7 @@ const (
 
 // What app/remote may do with a hub and embedders need not see.
 func init() {
+	road.AppendLine = appendLine
 	road.Of = func(hub any) road.Hub {
 		h := hub.(*Hub)
 		return road.Hub{Endpoints: h.endpoints, Import: h.importLines}

@@ -29,7 +29,7 @@ const (
 	tablesDir       = "tables"
 	eventsDir       = "events"
 	streamDir       = "jetstream"
-	scratchDir      = "scratch"
+	scratchDir      = road.ScratchDir
 )
 
 // makeCredentials loads the credentials, or makes them at the first start.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/app/remote"
 	"github.com/jonboulle/clockwork"
 	"github.com/stretchr/testify/require"
 )
@@ -166,4 +167,16 @@ func TestAMomentThatCannotBeLookedAt(t *testing.T) {
 	require.ErrorIs(t, err, app.ErrUnknownTable)
 	_, err = h.TableAt(t.Context(), "jobs", "soon")
 	require.ErrorIs(t, err, app.ErrInvalid)
+}
+
+// A scan that fits into one piece leaves no cursor behind.
+func TestManyScans(t *testing.T) {
+	cfg := quiet(filepath.Join(t.TempDir(), "data"))
+	cfg.Tables, cfg.Offline = []string{"jobs"}, true
+	h := open(t, cfg)
+	for range 100 {
+		require.NoError(t, remote.Call(t.Context(), h, "records.scan", map[string]string{"table": "jobs", "at": "latest"}, nil))
+		require.NoError(t, remote.Call(t.Context(), h, "records.scan", map[string]string{"table": "jobs"}, nil))
+	}
+	require.ErrorContains(t, remote.Call(t.Context(), h, "records.scan", map[string]string{"table": "jobs", "format": "csv"}, nil), "format")
 }

@@ -60,11 +60,13 @@ type (
 		// As the table was at a moment, or as a snapshot has it; "" for now.
 		At       string `json:"at"`
 		Snapshot string `json:"snapshot"`
+		Format   string `json:"format"`
 		Cursor   string `json:"cursor"` // of the piece before; the rest is then ignored
 	}
 	scanReply struct {
-		Lines  string `json:"lines"`  // records as JSON lines
-		Cursor string `json:"cursor"` // for the next piece; "" after the last
+		Lines  string `json:"lines"`                   // records as JSON lines
+		Stream []byte `json:"stream_base64,omitempty"` // or as a backup of Badger
+		Cursor string `json:"cursor"`                  // for the next piece; "" after the last
 	}
 	importReply struct {
 		Records int `json:"records"`
@@ -159,13 +161,14 @@ func (h *Hub) scanRecords(ctx context.Context, r scanRequest) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	lines, _, done, err := cur.piece()
+	out, done, err := cur.piece()
 	if err != nil || done {
 		cur.release()
-		return scanReply{Lines: string(lines)}, err
+		return out, err
 	}
 	h.cursors.put(cur)
-	return scanReply{Lines: string(lines), Cursor: cur.id}, nil
+	out.Cursor = cur.id
+	return out, nil
 }
 
 // beginScan opens a cursor. Its scan outlives the request, and so its context.
@@ -173,19 +176,22 @@ func (h *Hub) beginScan(ctx context.Context, r scanRequest) (*cursor, error) {
 	if r.Limit < 0 {
 		return nil, fmt.Errorf("%w: limit %d", ErrInvalid, r.Limit)
 	}
+	if r.Format != "" && r.Format != formatLines && r.Format != formatBadger {
+		return nil, fmt.Errorf("%w format %.20q; it is %s or %s", ErrInvalid, r.Format, formatLines, formatBadger)
+	}
 	all := Range{Prefix: r.Prefix, From: r.From, To: r.To, Limit: r.Limit, Reverse: r.Reverse}
 	if r.At != "" || r.Snapshot != "" {
 		t, err := h.earlier(ctx, r.Table, r.At, r.Snapshot)
 		if err != nil {
 			return nil, err
 		}
-		return h.cursors.begin(r.Table, t.Scan(context.WithoutCancel(ctx), all), t.Close)
+		return h.cursors.begin(r.Table, r.Format, t.Scan(context.WithoutCancel(ctx), all), t.Close)
 	}
 	t, err := h.Table(r.Table)
 	if err != nil {
 		return nil, err
 	}
-	return h.cursors.begin(r.Table, t.Scan(context.WithoutCancel(ctx), all), func() {})
+	return h.cursors.begin(r.Table, r.Format, t.Scan(context.WithoutCancel(ctx), all), func() {})
 }
 
 // earlier is the table at a moment or as a snapshot has it.

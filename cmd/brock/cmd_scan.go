@@ -20,11 +20,13 @@ type scanRequest struct {
 	// As the table was; "" for now.
 	At       string `json:"at,omitempty"`
 	Snapshot string `json:"snapshot,omitempty"`
+	Format   string `json:"format,omitempty"`
 	Cursor   string `json:"cursor,omitempty"`
 }
 
 type scanReply struct {
 	Lines  string `json:"lines"`
+	Stream []byte `json:"stream_base64"`
 	Cursor string `json:"cursor"`
 }
 
@@ -80,7 +82,7 @@ func scan(ctx context.Context, a asker, req scanRequest, w io.Writer) error {
 		if err := a.ask(ctx, "records.scan", req, &piece); err != nil {
 			return err
 		}
-		if _, err := io.WriteString(w, piece.Lines); err != nil {
+		if _, err := w.Write(append([]byte(piece.Lines), piece.Stream...)); err != nil {
 			return err
 		}
 		if piece.Cursor == "" {

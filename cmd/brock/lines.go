@@ -28,6 +28,7 @@ var (
 // lines reads batches of lines from a file that may be packed.
 type lines struct {
 	name  string
+	unit  string // what errors call a line
 	line  int    // the number of the last line of the last batch
 	next  []byte // a line that did not fit into the batch before
 	r     *bufio.Reader
@@ -50,7 +51,7 @@ func (m *meter) Read(b []byte) (int, error) {
 
 // openLines opens a file, or standard input for "-".
 func (c *cli) openLines(name string) (*lines, error) {
-	l := &lines{name: name, close: func() {}}
+	l := &lines{name: name, unit: "line", close: func() {}}
 	in := c.in
 	if name == "-" {
 		l.name = "standard input"

@@ -89,8 +89,8 @@ func TestPackedInputIsRecognized(t *testing.T) {
 
 func TestImportErrorsNameTheLineInTheFile(t *testing.T) {
 	hub := &bus.Error{Code: "invalid", Status: 400, Message: "line 3: bad", Body: map[string]any{"line": 3, "problem": "bad"}}
-	err := importError("f", 2000, 2001, 3000, hub)
+	err := importError(&lines{name: "f", unit: "line", line: 3000}, 2000, 2001, hub)
 	require.ErrorContains(t, err, "f: line 2003: bad; nothing of its batch (lines 2001 to 3000) was imported, the 2,000 records before are durable")
-	err = importError("f", 1, 2, 2, errors.New("torn"))
+	err = importError(&lines{name: "f", unit: "line", line: 2}, 1, 2, errors.New("torn"))
 	require.ErrorContains(t, err, "f: torn; what stands from line 2 on may not be imported, the 1 record before are durable")
 }

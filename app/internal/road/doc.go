@@ -7,6 +7,7 @@ import (
 	"context"
 
 	"github.com/brockdb/brock/bus"
+	"github.com/brockdb/brock/storage"
 )
 
 // Hub is what a hub does for those who ask it from outside.
@@ -16,6 +17,13 @@ type Hub struct {
 	// Import writes records from JSON lines, as remote.Import describes.
 	Import func(ctx context.Context, lines []byte) (int, error)
 }
+
+// AppendLine writes a record as import reads it. Package app sets it, as Of.
+var AppendLine func(b []byte, table string, r storage.Record) []byte
+
+// ScratchDir is the folder in the data directory for what is not to stay. A start of
+// the hub removes what begins with [disk.TempPrefix] in it.
+const ScratchDir = "scratch"
 
 // Of returns it for a *app.Hub. Package app sets it before anyone can have one: app is
 // above, so this package cannot name its type.
