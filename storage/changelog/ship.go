@@ -91,7 +91,7 @@ func (s *Shipper) Tap(table string) *Tap {
 	}
 	t := &Tap{s: s, table: table}
 	if st, ok := s.cfg.Log.Last(table); ok {
-		t.shipped, t.through = st.After, st.Through
+		t.shipped, t.through, t.seen = st.After, st.Through, st.After.Commits
 	}
 	s.taps[table] = t
 	return t

@@ -116,10 +116,14 @@ func (t *Tap) drop() int64 {
 	return n
 }
 
-// waits says whether anything is to be shipped.
+// waits says whether anything can be shipped. What a table that does not serve has
+// committed can be only if all of it is in memory.
 func (t *Tap) waits() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.store == nil {
+		return t.broken == nil && len(t.buf) > 0 && t.whole()
+	}
 	return t.broken != nil || t.seen != t.shipped.Commits
 }
 

@@ -2,10 +2,10 @@ package vault
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/changelog"
 )
 
 // anchorsPerWindow is in how many parts the change log's window is divided: of each
@@ -58,7 +58,7 @@ func (v *Vault) TrimLog(ctx context.Context, window time.Duration) (removed []st
 		if len(problems) > 0 {
 			return nil, nil // what is damaged may have to be made again from the log
 		}
-		before = min(before, needsLog(snaps, st.Through, start))
+		before = min(before, needsLog(snaps, st, start))
 	}
 	if before == 0 {
 		return nil, nil
@@ -66,21 +66,27 @@ func (v *Vault) TrimLog(ctx context.Context, window time.Duration) (removed []st
 	return v.changes.Remove(ctx, before)
 }
 
-// needsLog returns the version from which on a table needs the log; through is how
-// far the log has it.
-func needsLog(snaps []Snapshot, through, start storage.Version) storage.Version {
+// needsLog returns the version from which on a table needs the log; st is how far
+// the log has it.
+func needsLog(snaps []Snapshot, st changelog.TableState, start storage.Version) storage.Version {
 	if len(snaps) == 0 {
+		if st.After.Commits == 0 {
+			return storage.MaxVersion
+		}
 		return 0 // nothing but the log has it
 	}
-	oldest := slices.MinFunc(snaps, func(a, b Snapshot) int { return int(int64(a.Cut) - int64(b.Cut)) })
-	if oldest.Cut > start && through > start {
-		return 0 // the window begins before any snapshot
-	}
-	root := oldest.Cut
+	root := storage.MaxVersion
 	for _, s := range snaps {
 		if s.baseCut > 0 {
 			root = min(root, s.baseCut)
 		}
 	}
-	return root
+	if st.Through <= start {
+		return root // it was not served in all of the window: only its snapshots count
+	}
+	oldest := snaps[len(snaps)-1] // newest first
+	if oldest.Cut > start {
+		return 0 // the window begins before any snapshot
+	}
+	return min(root, oldest.Cut)
 }
