@@ -62,6 +62,9 @@ func (h *Hub) tail(ctx context.Context, r tailRequest) (any, error) {
 		case <-wait.Chan():
 			r.Wait = 0
 		case <-ctx.Done():
+			if h.life.Err() == nil {
+				return nil, ctx.Err()
+			}
 			return nil, fmt.Errorf("hub %s: %w", h.cfg.Name, ErrClosed)
 		}
 	}

@@ -94,7 +94,9 @@ func TestStockWriter(t *testing.T) {
 // incremental backup is appended, or one that is older.
 func TestStockVersionsAndDeletions(t *testing.T) {
 	db := stockDB(t)
-	set := func(e *badger.Entry) { require.NoError(t, db.Update(func(txn *badger.Txn) error { return txn.SetEntry(e) })) }
+	set := func(e *badger.Entry) {
+		require.NoError(t, db.Update(func(txn *badger.Txn) error { return txn.SetEntry(e) }))
+	}
 	for i := range 5 {
 		set(badger.NewEntry([]byte("versions"), fmt.Append(nil, i)))
 		set(badger.NewEntry([]byte("deleted"), fmt.Append(nil, i)))

@@ -114,7 +114,7 @@ func (s *Stock) Records(now time.Time) iter.Seq2[Record, error] {
 func (s *Stock) record(item *badger.Item, now time.Time) (r Record, live bool, err error) {
 	b, err := item.ValueCopy(nil)
 	if err == nil && len(b) < 10 {
-		err = errors.New("Badger lost a value")
+		err = errors.New("a value is missing")
 	}
 	if err != nil {
 		return r, false, &DamageError{Table: s.table, File: s.dir, Problem: "the sorted backup cannot be read; import again", Err: err}
