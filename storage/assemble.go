@@ -52,11 +52,7 @@ func Assemble(dir, table string, tables []TableFile) error {
 // returns nil only if it is what the ledger want says, index of what expires
 // included. After an error the caller removes dir.
 func Complete(ctx context.Context, dir, table string, tail iter.Seq2[RawEntry, error], want Ledger) error {
-	opts := Options{}.withDefaults()
-	if err := opts.enoughSpace(dir, table); err != nil {
-		return err
-	}
-	if err := addTail(ctx, dir, table, tail, want.Version, opts); err != nil {
+	if err := Join(ctx, dir, table, tail, want); err != nil {
 		return err
 	}
 	if err := syncTree(dir); err != nil {
@@ -65,10 +61,20 @@ func Complete(ctx context.Context, dir, table string, tail iter.Seq2[RawEntry, e
 	return proveAll(ctx, dir, table, want)
 }
 
+// Join is [Complete] without its syncs and its proof, for a store that [Rework]
+// takes further: that proves all of it at the end.
+func Join(ctx context.Context, dir, table string, tail iter.Seq2[RawEntry, error], want Ledger) error {
+	opts := Options{}.withDefaults()
+	if err := opts.enoughSpace(dir, table); err != nil {
+		return err
+	}
+	return addTail(ctx, dir, table, tail, want.Version, opts)
+}
+
 // addTail writes the entries at their versions. They enter in the order of keys;
 // that the store is closed afterwards makes tables of all of them.
 func addTail(ctx context.Context, dir, table string, tail iter.Seq2[RawEntry, error], last Version, opts Options) error {
-	opts.Unsynced = true // all of it is synced at the end
+	opts.Unsynced, opts.making = true, true // all of it is synced at the end
 	// Whoever copied the tables has checked them, and the proof opens them with checks.
 	db, err := badger.OpenManaged(badgerOptions(dir, opts).WithChecksumVerificationMode(options.NoVerification))
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 // proveAll opens the store as a table would and proves it, and the index with it:
 // copied files bring the index along, so nothing else has derived it anew.
 func proveAll(ctx context.Context, dir, table string, want Ledger) error {
-	s, err := Open(dir, table, Options{MinFree: -1})
+	s, err := Open(dir, table, Options{MinFree: -1, making: true})
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,10 @@ type Options struct {
 	Unsynced bool
 	// LostTail opens a store although its last commits are gone, for [Store.Redo].
 	LostTail bool
+	// making is for a store that is built or proven, and closed again: Badger leaves its
+	// tables as they are, unless there are very many. Reading through some more tables
+	// of the highest level costs less than rewriting all that random keys hit.
+	making bool
 	// Now judges expiry; default the wall clock. A hub hands in its [Clock.Now].
 	Now func() Version
 }
@@ -58,7 +62,7 @@ func (o Options) withDefaults() Options {
 // opened (with no compression every flipped bit gave a clean error there; checks
 // at block reads end the process or cut iterations short without an error).
 func badgerOptions(dir string, o Options) badger.Options {
-	return badger.DefaultOptions(dir).
+	b := badger.DefaultOptions(dir).
 		WithSyncWrites(!o.Unsynced).
 		WithDetectConflicts(false).
 		WithNumVersionsToKeep(1).
@@ -75,7 +79,15 @@ func badgerOptions(dir string, o Options) badger.Options {
 		WithNumCompactors(2).
 		WithMetricsEnabled(false).
 		WithLogger(badgerLog{o.Logger})
+	if o.making {
+		b = b.WithNumLevelZeroTables(manyTables).WithNumLevelZeroTablesStall(2 * manyTables)
+	}
+	return b
 }
+
+// manyTables is from how many tables of the highest level on a store in the making is
+// compacted: enough for all that a snapshot's share of the change log makes.
+const manyTables = 32
 
 // badgerLog passes Badger's words on: what it calls info is our debug.
 type badgerLog struct{ log *slog.Logger }

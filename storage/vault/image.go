@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"path/filepath"
 	"sync/atomic"
 
@@ -103,8 +104,13 @@ func (c *imageCopy) copy(ctx context.Context, kind string, id uint64, size int64
 	return FileInfo{Name: poolFile(p.sum, kind), Kind: kind, Size: size, SHA256: p.sum}, p.logs, err
 }
 
-// buildFromImage makes a store of a snapshot's table files, proven against its ledger.
-func (v *Vault) buildFromImage(ctx context.Context, m *Manifest, dir string, progress func(done, total int64)) (err error) {
+// finishing is what makes a store of table files whole: [storage.Complete], or
+// [storage.Join] where the change log follows, and the proof after that.
+type finishing func(ctx context.Context, dir, table string, tail iter.Seq2[storage.RawEntry, error], want storage.Ledger) error
+
+// buildFromImage makes a store of a snapshot's table files, proven against its ledger
+// where finish does so.
+func (v *Vault) buildFromImage(ctx context.Context, m *Manifest, dir string, finish finishing, progress func(done, total int64)) (err error) {
 	if err := disk.OS.MkdirAll(dir); err != nil {
 		return err
 	}
@@ -141,7 +147,7 @@ func (v *Vault) buildFromImage(ctx context.Context, m *Manifest, dir string, pro
 	if err := storage.Assemble(dir, m.Table, tables); err != nil {
 		return err
 	}
-	return storage.Complete(ctx, dir, m.Table, v.tail(ctx, m), m.Ledger)
+	return finish(ctx, dir, m.Table, v.tail(ctx, m), m.Ledger)
 }
 
 // fetch copies a file out of the pool and checks it on the way. It is never linked:

@@ -134,7 +134,11 @@ func (v *Vault) BuildPast(ctx context.Context, p Past, dir string, progress func
 	if p.Snapshot == "" {
 		err = v.build(ctx, dir, p.Table, func(func(storage.Entry, error) bool) {}, storage.Ledger{})
 	} else {
-		_, err = v.BuildStore(ctx, p.Table, p.Snapshot, dir, progress)
+		finish := storage.Join // one proof, of the result, is enough
+		if len(p.legs) == 0 {
+			finish = storage.Complete
+		}
+		_, err = v.buildStore(ctx, p.Table, p.Snapshot, dir, finish, progress)
 	}
 	if err != nil || len(p.legs) == 0 {
 		return err

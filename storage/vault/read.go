@@ -67,6 +67,10 @@ func (v *Vault) Entries(ctx context.Context, table, snapshot string) (Manifest, 
 // which may be nil, is told the bytes of keys and values. Whatever fails, dir is
 // gone afterwards, and damage is a [storage.DamageError].
 func (v *Vault) BuildStore(ctx context.Context, table, snapshot, dir string, progress func(done, total int64)) (Manifest, error) {
+	return v.buildStore(ctx, table, snapshot, dir, storage.Complete, progress)
+}
+
+func (v *Vault) buildStore(ctx context.Context, table, snapshot, dir string, finish finishing, progress func(done, total int64)) (Manifest, error) {
 	release, err := v.Hold(table, snapshot)
 	if err != nil {
 		return Manifest{}, err
@@ -80,7 +84,7 @@ func (v *Vault) BuildStore(ctx context.Context, table, snapshot, dir string, pro
 	case m.Base != nil:
 		err = v.buildFromChain(ctx, &m, dir, progress)
 	case m.physical():
-		err = v.buildFromImage(ctx, &m, dir, progress)
+		err = v.buildFromImage(ctx, &m, dir, finish, progress)
 	default:
 		err = v.buildFromFrames(ctx, &m, dir, progress)
 	}
