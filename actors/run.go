@@ -101,6 +101,7 @@ func (b *backup) capture(ctx context.Context, run *vault.Run, tables []string) e
 	for _, name := range tables {
 		wanted[name] = true
 	}
+	b.shipFirst(ctx)
 	cut, err := b.cfg.Clock.Publish()
 	if err != nil {
 		for _, name := range tables {
@@ -181,6 +182,17 @@ func (b *backup) table(ctx context.Context, run *vault.Run, t *TableRef, m *flus
 		return failed(t.Name(), p.pause, err)
 	}
 	return snap.Result(b.cfg.Wall.Since(began), p.pause)
+}
+
+// shipFirst ships what waits, so that the segment in which the cut falls is a small
+// one: every later snapshot that goes on from this one's reads it.
+func (b *backup) shipFirst(ctx context.Context) {
+	if b.cfg.Log == nil {
+		return
+	}
+	if _, err := b.cfg.Log.Ship(ctx); err != nil {
+		b.cfg.Logger.Warn("the change log could not be written before the cut", "err", err)
+	}
 }
 
 // logThrough brings the change log up to the cut: a snapshot may be an earlier one
