@@ -29,7 +29,12 @@ func (b *backup) perform(ctx context.Context, tables []string, trigger string) (
 	began := b.cfg.Wall.Now()
 	run := vault.Run{ID: vault.NewRunID(began), Hub: b.cfg.Hub, Trigger: trigger, StartedAt: vault.At(began),
 		TablesTotal: len(tables), BackupDir: b.cfg.Vault.Dir()}
-	b.cfg.Publish(bus.BackupStarted, startedDetail{run.ID, trigger, run.StartedAt.UTC(), len(tables), tables})
+	detail := startedDetail{run.ID, trigger, run.StartedAt.UTC(), len(tables), tables}
+	started := make(chan struct{})
+	go func() { // the cut need not wait for the disk that keeps the event
+		defer close(started)
+		b.cfg.Publish(bus.BackupStarted, detail)
+	}()
 	err := b.capture(ctx, &run, tables)
 	run.Tally()
 	if err != nil {
@@ -42,6 +47,7 @@ func (b *backup) perform(ctx context.Context, tables []string, trigger string) (
 	} else {
 		b.afterRecord(ctx, &run)
 	}
+	<-started
 	return run, b.announce(run, err)
 }
 

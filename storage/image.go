@@ -20,7 +20,7 @@ type Image struct {
 	// Through is the version up to which the tables have all that there is. What is
 	// newer is in the tail; some of it may be in tables, too.
 	Through Version
-	// Bytes is the size of all tables.
+	// Bytes is the size of all tables, after [Image.Measure].
 	Bytes int64
 
 	l     *Lease
@@ -36,7 +36,7 @@ type TableFile struct {
 	Path       string
 	ID         uint64 // never used twice while the store is open; see [Image.Instance]
 	Level      int
-	Size       int64
+	Size       int64 // after [Image.Measure]
 	MaxVersion Version
 }
 
@@ -72,10 +72,7 @@ func (l *Lease) Image(ctx context.Context) (*Image, error) {
 			img.open(false)
 		}
 	})
-	if err = errors.Join(err, ctx.Err()); err == nil {
-		err = img.measure()
-	}
-	if err != nil {
+	if err = errors.Join(err, ctx.Err()); err != nil {
 		img.Release()
 		return nil, err
 	}
@@ -142,8 +139,10 @@ func (img *Image) shut() {
 	img.hold, img.tail = nil, nil
 }
 
-// measure learns the files' sizes; Badger's own figure counts values elsewhere, too.
-func (img *Image) measure() error {
+// Measure learns the files' sizes (Badger's own figure counts values elsewhere, too).
+// It is apart from the pin, so that a cut's pause does not grow with their number.
+func (img *Image) Measure() error {
+	img.Bytes = 0
 	for i := range img.Tables {
 		t := &img.Tables[i]
 		info, err := os.Stat(t.Path)

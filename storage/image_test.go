@@ -195,6 +195,7 @@ func (w *randomWriter) cut() (*Lease, *Image, model) {
 	require.NoError(w.t, err)
 	img, err := l.Image(context.Background())
 	require.NoError(w.t, err)
+	require.NoError(w.t, img.Measure())
 	return l, img, maps.Clone(w.m)
 }
 
@@ -308,6 +309,7 @@ func TestImageTailKeepsTombstones(t *testing.T) {
 	require.NoError(t, err)
 	img, err := lease.Image(context.Background())
 	require.NoError(t, err)
+	require.NoError(t, img.Measure())
 	require.NotEmpty(t, img.Tables)
 	fill()
 	fill()
@@ -415,6 +417,7 @@ func TestLateImageIsAllTail(t *testing.T) {
 	}, 5*time.Second, time.Millisecond)
 	img, err := lease.Image(context.Background())
 	require.NoError(t, err)
+	require.NoError(t, img.Measure())
 	require.Empty(t, img.Tables)
 	dir := filepath.Join(t.TempDir(), "r")
 	img.restore(t, dir)

@@ -26,21 +26,36 @@ func (v *Vault) base(spec SnapshotSpec) (Base, bool) {
 	if !ok || st.Through < spec.Cut {
 		return Base{}, false
 	}
-	snaps, _, err := v.listTable(spec.Table)
-	if err != nil {
+	s, ok := v.newestWhole(spec.Table, spec.Cut)
+	if !ok {
 		return Base{}, false
 	}
-	i := slices.IndexFunc(snaps, func(s Snapshot) bool { return s.Base == "" && s.Cut < spec.Cut })
-	if i < 0 {
-		return Base{}, false
-	}
-	s := snaps[i]
 	size := v.changes.Size(spec.Table, s.Cut, spec.Cut)
 	if s.Bytes < chainMinBase || size > min(chainMaxLog, s.Bytes/chainMaxShare) ||
 		spec.Cut.Time().Sub(s.Cut.Time()) > chainMaxAge || !v.logged(spec.Table, s.Cut, spec.Cut) {
 		return Base{}, false
 	}
 	return Base{Snapshot: s.Name, ManifestSHA256: s.ManifestSHA256, Cut: s.Cut, Bytes: s.Bytes, LogBytes: size}, true
+}
+
+// newestWhole returns the newest complete snapshot before the cut that stands by
+// itself. It looks at no more of them than it must: that takes the longer the more
+// files they have.
+func (v *Vault) newestWhole(table string, cut storage.Version) (Snapshot, bool) {
+	names, err := v.snapNames(table)
+	if err != nil {
+		return Snapshot{}, false
+	}
+	for _, name := range names {
+		m, _, err := v.readManifest(table, name.String())
+		if err != nil || m.Base != nil || m.Cut >= cut {
+			continue
+		}
+		if s, err := v.lookAt(looks{}, table, m.Snapshot); err == nil {
+			return s, true
+		}
+	}
+	return Snapshot{}, false
 }
 
 // logged says whether the change log has all of the table between two cuts.
@@ -64,12 +79,12 @@ func (v *Vault) buildChain(spec SnapshotSpec, tmp string, base Base) (Manifest, 
 }
 
 // baseOf returns the snapshot that m goes on from, held.
-func (v *Vault) baseOf(m *Manifest) (s Snapshot, release func(), err error) {
+func (v *Vault) baseOf(seen looks, m *Manifest) (s Snapshot, release func(), err error) {
 	release, err = v.Hold(m.Table, m.Base.Snapshot)
 	if err != nil {
 		return s, nil, err
 	}
-	s, err = v.lookAt(m.Table, m.Base.Snapshot)
+	s, err = v.lookAt(seen, m.Table, m.Base.Snapshot)
 	if err == nil && s.ManifestSHA256 != m.Base.ManifestSHA256 {
 		err = &storage.DamageError{Table: m.Table, File: s.Path, Problem: fmt.Sprintf("is not the snapshot that %s goes on from", m.Snapshot)}
 	}
@@ -83,7 +98,7 @@ func (v *Vault) baseOf(m *Manifest) (s Snapshot, release func(), err error) {
 }
 
 func (v *Vault) buildFromChain(ctx context.Context, m *Manifest, dir string, progress func(done, total int64)) error {
-	_, release, err := v.baseOf(m)
+	_, release, err := v.baseOf(looks{}, m)
 	if err != nil {
 		return err
 	}

@@ -26,16 +26,21 @@ func (v *Vault) buildImage(ctx context.Context, spec SnapshotSpec, tmp string, i
 		return m, "", err
 	}
 	v.forgetInstances(spec.Table, img.Instance())
-	c := &imageCopy{v: v, ctx: ctx, spec: spec, img: img, o: o}
-	files, err := c.files()
-	if err != nil {
-		return m, "", err
-	}
-	if err := v.fs.SyncDir(v.poolDir(spec.Table)); err != nil {
-		return m, "", err
-	}
-	tail, err := v.writeTail(ctx, tmp, spec, img.Tail(), o)
-	if err != nil {
+	g, gctx := errgroup.WithContext(ctx)
+	c := &imageCopy{v: v, ctx: gctx, spec: spec, img: img, o: o}
+	var files []FileInfo
+	var tail FileInfo
+	g.Go(func() (err error) {
+		if files, err = c.files(); err == nil {
+			err = v.fs.SyncDir(v.poolDir(spec.Table))
+		}
+		return err
+	})
+	g.Go(func() (err error) { // it compresses while the files wait for the disk
+		tail, err = v.writeTail(gctx, tmp, spec, img.Tail(), o)
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return m, "", err
 	}
 	m.Files, m.NewBytes = append(files, tail), c.wrote.Load()+tail.Size

@@ -84,9 +84,9 @@ func (v *Vault) listOnce(table string) (snaps []Snapshot, problems []Problem, va
 	if err != nil || len(names) == 0 {
 		return nil, nil, false, err
 	}
-	proofs := v.readProofs(table)
+	proofs, seen := v.readProofs(table), looks{}
 	for _, name := range names {
-		s, err := v.lookAt(table, name.String())
+		s, err := v.lookAt(seen, table, name.String())
 		switch {
 		case err == nil:
 			if p, ok := proofs[s.Name]; ok && p.ManifestSHA256 == s.ManifestSHA256 {
@@ -102,8 +102,25 @@ func (v *Vault) listOnce(table string) (snaps []Snapshot, problems []Problem, va
 	return snaps, problems, vanished, nil
 }
 
+// looks is what a listing has looked at: snapshots that go on from one share it.
+type looks map[string]look
+
+type look struct {
+	snap Snapshot
+	err  error
+}
+
 // lookAt checks one snapshot as far as it can without reading its data.
-func (v *Vault) lookAt(table, name string) (Snapshot, error) {
+func (v *Vault) lookAt(seen looks, table, name string) (Snapshot, error) {
+	l, ok := seen[name]
+	if !ok {
+		l.snap, l.err = v.lookOnce(seen, table, name)
+		seen[name] = l
+	}
+	return l.snap, l.err
+}
+
+func (v *Vault) lookOnce(seen looks, table, name string) (Snapshot, error) {
 	m, sum, err := v.readManifest(table, name)
 	if err != nil {
 		return Snapshot{Path: v.snapDir(table, name)}, err
@@ -122,7 +139,7 @@ func (v *Vault) lookAt(table, name string) (Snapshot, error) {
 	if m.Base == nil {
 		return s, nil
 	}
-	_, release, err := v.baseOf(&m)
+	_, release, err := v.baseOf(seen, &m)
 	if err == nil {
 		release()
 	}

@@ -102,8 +102,13 @@ func (v *Vault) buildSnapshot(ctx context.Context, spec SnapshotSpec, tmp string
 		return v.buildChain(spec, tmp, base)
 	}
 	// Files that are mostly dead records cost more than a scan of the live ones.
-	if img := src.Image; img != nil && img.Bytes >= v.imageMin && uint64(img.Bytes) < 4*spec.Ledger.Bytes {
-		return v.buildImage(ctx, spec, tmp, img, o)
+	if img := src.Image; img != nil {
+		if err := img.Measure(); err != nil {
+			return Manifest{}, "", err
+		}
+		if img.Bytes >= v.imageMin && uint64(img.Bytes) < 4*spec.Ledger.Bytes {
+			return v.buildImage(ctx, spec, tmp, img, o)
+		}
 	}
 	return v.buildFrames(ctx, spec, tmp, src.Entries, o)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -79,7 +78,3 @@ func sizeOf(dir string) (size int64, err error) {
 }
 
 func mega(n int64) string { return humanize.Bytes(uint64(n)) }
-
-func percent(part, whole int64) string {
-	return fmt.Sprintf("%.1f %%", 100*float64(part)/float64(whole))
-}

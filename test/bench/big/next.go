@@ -26,21 +26,21 @@ func (b *bench) next(ctx context.Context) error {
 		round := 0
 		measure := func(figure string, wait time.Duration) error {
 			var took []time.Duration
-			var wrote, changed int64
+			var wrote []float64 // for each byte changed; a merge of the log may make it shrink
+			var size int64
 			for range *rounds {
 				round++
 				d, w, c, err := b.nextOnce(ctx, h, t, round, wait)
 				if err != nil {
 					return err
 				}
-				took, wrote, changed = append(took, d), wrote+w, changed+c
+				took, wrote, size = append(took, d), append(wrote, float64(w)/float64(c)), c
 			}
 			compare(figure, median(took), "`DB.Backup(since)` + fsync", peer, "1×")
 			if len(b.full1) > 0 {
 				row("— its share of a full one", show(median(took)), "full "+show(median(b.full1)), times(float64(median(took))/float64(median(b.full1))), "0.03×")
 			}
-			row("— what the vault grew by, change log included", mega(wrote/int64(*rounds)), "changed bytes "+mega(changed/int64(*rounds)),
-				times(float64(wrote)/float64(changed)), "1.5×")
+			row("— what the vault grew by, change log included", mega(int64(mid(wrote)*float64(size))), "changed bytes "+mega(size), times(mid(wrote)), "1.5×")
 			return nil
 		}
 		if err := measure("next snapshot, 1 % changed this moment", 0); err != nil {

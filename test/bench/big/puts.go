@@ -78,11 +78,3 @@ func (b *bench) putsOnce(ctx context.Context, unsynced bool, writers int, log bo
 }
 
 func perSecond(r float64) string { return fmt.Sprintf("%.1f k/s", r/1000) }
-
-func mid(f []float64) float64 {
-	var d []time.Duration
-	for _, x := range f {
-		d = append(d, time.Duration(x*1e6))
-	}
-	return float64(median(d)) / 1e6
-}

@@ -41,7 +41,7 @@ func compare(figure string, brock time.Duration, name string, peer time.Duration
 }
 
 func times(r float64) string {
-	if r < 0.1 {
+	if r > 0 && r < 0.1 {
 		return fmt.Sprintf("%.3f×", r)
 	}
 	return fmt.Sprintf("%.2f×", r)
@@ -75,6 +75,12 @@ func quantile(d []time.Duration, q float64) time.Duration {
 	}
 	d = slices.Sorted(slices.Values(d))
 	return d[min(int(float64(len(d))*q), len(d)-1)]
+}
+
+// mid is the median of numbers.
+func mid(f []float64) float64 {
+	f = slices.Sorted(slices.Values(f))
+	return f[len(f)/2]
 }
 
 func load() string {
