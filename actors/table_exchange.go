@@ -26,19 +26,26 @@ func (a *tableActor) beginExchange() {
 func (t *table) swap(m *exchangeMsg, old *storage.Store, known storage.Version, epoch uint64) (string, error) {
 	t.dirMu.Lock()
 	defer t.dirMu.Unlock()
-	t.tap.Begin()
-	var logged storage.Commit
-	defer func() { t.tap.End(logged) }()
-	c, err := m.finish(old, known)
-	if err != nil {
-		return "", err
-	}
 	if t.epoch.Load() != epoch {
 		return "", &UnavailableError{Table: t.conf.Name, Err: errCrashed}
 	}
-	replaced, err := t.dir.Swap(m.why)
+	t.tap.Begin()
+	c, err := m.finish(old, known)
+	if err == nil && t.epoch.Load() != epoch {
+		err = &UnavailableError{Table: t.conf.Name, Err: errCrashed}
+	}
+	var replaced string
 	if err == nil {
-		logged = c
+		replaced, err = t.dir.Swap(m.why)
+	}
+	switch {
+	case errors.Is(err, storage.ErrUnknownOutcome):
+		t.dir = nil // the next open reads what the disk says
+		t.tap.Unknown()
+	case err != nil:
+		t.tap.End(storage.Commit{})
+	default:
+		t.tap.Swapped(c, m.next)
 	}
 	return replaced, err
 }
@@ -54,6 +61,15 @@ func (a *tableActor) exchangeDone(m *exchangedMsg) {
 	a.swapping = nil
 	if errors.Is(m.err, storage.ErrCutPending) {
 		a.exchange, a.held = m.msg, a.cfg.Wall.Now() // once more after the pin
+		return
+	}
+	if errors.Is(m.err, storage.ErrUnknownOutcome) {
+		// Which of the two is the table only the disk knows: neither serves until it was read.
+		a.setStatus(Unavailable, m.err)
+		a.refuseAll(a.unavailable())
+		a.letGo()
+		m.msg.reply.give(exchanged{}, m.err)
+		a.retryIn(a.crashes.Add(1))
 		return
 	}
 	if m.err != nil {
@@ -106,7 +122,7 @@ func (r *TableRef) Restore(ctx context.Context, from storage.Version, build func
 			if err != nil {
 				return storage.Commit{}, err
 			}
-			commits := max(base, t.tap.Shipped().Commits)
+			commits := max(base, t.tap.Seen())
 			if old != nil {
 				commits = old.Ledger().Commits
 			}
@@ -257,6 +273,9 @@ func (t *table) unstage(s *storage.Store, cause error) error {
 	err := errors.Join(cause, s.Close(context.Background()))
 	t.dirMu.Lock()
 	defer t.dirMu.Unlock()
+	if t.dir == nil || errors.Is(cause, storage.ErrUnknownOutcome) {
+		return err // it may be the table
+	}
 	if t.dir.Current() == s.Dir() {
 		return err // swapped in, but its actor crashed: the next instance opens it
 	}

@@ -66,8 +66,12 @@ func (t *table) openStore() (*storage.Store, error) {
 		s, err = t.refill(s, err)
 	}
 	if errors.Is(err, storage.ErrLost) && t.conf.Create {
-		if t.dir, s, err = storage.CreateTableDir(t.cfg.FS, t.conf.Dir, t.conf.Name, t.cfg.Store); err == nil {
+		t.dir, s, err = storage.CreateTableDir(t.cfg.FS, t.conf.Dir, t.conf.Name, t.cfg.Store)
+		if err == nil {
 			err = t.beginAnew(s)
+		}
+		if err != nil && s != nil {
+			err, s = errors.Join(err, s.Close(context.Background())), nil
 		}
 	}
 	if err == nil {
@@ -82,13 +86,22 @@ func (t *table) beginAnew(s *storage.Store) error {
 	if past.Commits == 0 {
 		return nil
 	}
+	return t.stamp(s, 0, past.Commits)
+}
+
+// stamp commits that the table is as it was at version from, outside of the actor:
+// nobody else has the store yet.
+func (t *table) stamp(s *storage.Store, from storage.Version, commits uint64) error {
 	t.tap.Begin()
-	var c storage.Commit
-	defer func() { t.tap.End(c) }()
 	v, err := t.cfg.Clock.Next(storage.MaxVersion)
+	var c storage.Commit
 	if err == nil {
-		c, err = s.Stamp(v, 0, past.Commits)
+		c, err = s.Stamp(v, from, commits)
 	}
+	if err != nil {
+		c = storage.Commit{}
+	}
+	t.tap.End(c)
 	return err
 }
 

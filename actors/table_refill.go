@@ -15,6 +15,11 @@ func (t *table) refill(s *storage.Store, noticed error) (*storage.Store, error) 
 	if t.tap == nil || noticed == nil && s.Ledger().Commits >= logged.Commits {
 		return s, noticed
 	}
+	if s != nil {
+		if done, err := t.elsewhere(s); done {
+			return s, err
+		}
+	}
 	if s == nil {
 		opts := t.cfg.Store
 		opts.LostTail = true
@@ -24,7 +29,7 @@ func (t *table) refill(s *storage.Store, noticed error) (*storage.Store, error) 
 		}
 	}
 	has := s.Ledger()
-	err := s.Redo(t.cfg.Vault.Log().Replay(context.Background(), t.conf.Name, has, has.Version, logged.Version))
+	err := s.Refill(context.Background(), t.cfg.Vault.Log().Replay(context.Background(), t.conf.Name, has, has.Version, logged.Version))
 	if err == nil {
 		// Once more with the witness: it must have seen nothing that the log has not.
 		if err = s.Close(context.Background()); err == nil {
@@ -43,4 +48,25 @@ func (t *table) refill(s *storage.Store, noticed error) (*storage.Store, error) 
 			Problem: "the change log has later commits; restore the table with --at latest"}
 	}
 	return nil, errors.Join(noticed, err)
+}
+
+// elsewhere is for a store that has fewer commits than the log on purpose: it was
+// restored into this directory (restore --to), or begins anew and was killed before
+// it could say so. It goes on from what it is, by a commit that says that.
+func (t *table) elsewhere(s *storage.Store) (done bool, err error) {
+	from, restored := t.dir.RestoredElsewhere()
+	switch {
+	case restored:
+		if err = t.stamp(s, from, t.tap.Shipped().Commits); err == nil {
+			err = t.dir.Home()
+		}
+	case s.Ledger().Commits == 0 && t.conf.Create:
+		err = t.beginAnew(s)
+	default:
+		return false, nil
+	}
+	if err != nil {
+		err = errors.Join(err, s.Close(context.Background()))
+	}
+	return true, err
 }

@@ -142,7 +142,7 @@ func (h *Hub) restoreOne(ctx context.Context, name string, req RestoreRequest, f
 	case req.DryRun:
 		err = h.dryRun(name, src, &out)
 	case req.To != "":
-		out.FileSize, err = h.restoreTo(ctx, req.To, name, src.build)
+		out.FileSize, err = h.restoreTo(ctx, req.To, name, src.at, src.build)
 	default:
 		err = h.restoreLive(ctx, name, src.build, &out)
 	}
@@ -179,7 +179,7 @@ func (h *Hub) restoreLive(ctx context.Context, name string, build func(context.C
 }
 
 // restoreTo builds the table in another data directory, where it must not exist.
-func (h *Hub) restoreTo(ctx context.Context, to, name string, build func(context.Context, string) error) (int64, error) {
+func (h *Hub) restoreTo(ctx context.Context, to, name string, at storage.Version, build func(context.Context, string) error) (int64, error) {
 	dir := filepath.Join(to, tablesDir, name)
 	if _, err := os.Lstat(dir); err == nil {
 		return 0, fmt.Errorf("%w: %s exists already; restore into an empty directory", ErrInvalid, dir)
@@ -196,6 +196,9 @@ func (h *Hub) restoreTo(ctx context.Context, to, name string, build func(context
 		return 0, err
 	}
 	if _, err := d.Swap(storage.WhyRestore); err != nil {
+		return 0, err
+	}
+	if err := d.SetElsewhere(at); err != nil {
 		return 0, err
 	}
 	size, _, err := disk.Usage(dir)

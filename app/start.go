@@ -170,6 +170,10 @@ func (h *Hub) chooseTables() ([]actors.TableConfig, error) {
 	for _, name := range h.vault.Tables() {
 		inVault[name] = true
 	}
+	for _, name := range h.vault.Log().Tables() {
+		st, _ := h.vault.Log().Last(name)
+		inVault[name] = inVault[name] || st.After.Commits > 0
+	}
 	var tables []actors.TableConfig
 	for _, name := range names {
 		tables = append(tables, actors.TableConfig{Name: name, Dir: filepath.Join(h.path(tablesDir), name),

@@ -81,6 +81,7 @@ type builder struct {
 	table   string
 	batch   *badger.WriteBatch
 	pending int
+	txn     *badger.Txn // in place of the batch: all of it or nothing
 }
 
 func (b *builder) begin() {
@@ -103,13 +104,16 @@ func (b *builder) add(e Entry) error {
 
 func (b *builder) put(key, value []byte, v Version) error {
 	size := len(key) + len(value)
-	if b.pending > 0 && b.pending+size > MaxBatchLargeBytes {
+	if b.txn == nil && b.pending > 0 && b.pending+size > MaxBatchLargeBytes {
 		if err := b.batch.Flush(); err != nil {
 			return err
 		}
 		b.begin()
 	}
 	b.pending += size
+	if b.txn != nil {
+		return b.txn.Set(key, value)
+	}
 	return b.batch.SetEntryAt(badger.NewEntry(key, value), uint64(v))
 }
 

@@ -24,10 +24,18 @@ func (s *Store) CatchUp(old *Store) error {
 		return err
 	}
 	defer l.Release()
-	return s.Redo(l.History(s.Ledger(), l.Version))
+	if err := s.Redo(l.History(s.Ledger(), l.Version)); err != nil {
+		return err
+	}
+	return s.Sync() // the store that it replaces was synced long ago
 }
 
-func (b *builder) remove(key []byte, v Version) error { return b.batch.DeleteAt(key, uint64(v)) }
+func (b *builder) remove(key []byte, v Version) error {
+	if b.txn != nil {
+		return b.txn.Delete(key)
+	}
+	return b.batch.DeleteAt(key, uint64(v))
+}
 
 // Stamp commits, at version v, that the state of the table at version from is in
 // its place (0: that it became empty), with the account of commits going on from
@@ -44,6 +52,7 @@ func (s *Store) Stamp(v, from Version, commits uint64) (Commit, error) {
 	}
 	if err = w.commit(); err == nil {
 		s.restored.Store(uint64(v))
+		err = s.Sync()
 	}
 	return Commit{Ledger: w.ledger, Restored: &from}, err
 }

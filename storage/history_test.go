@@ -126,18 +126,25 @@ func TestDiscardedHistoryIsAGap(t *testing.T) {
 		p.reopen() // flushes
 	}
 	all := p.versions()
-	p.Discard(all[200])
-	require.NoError(t, p.db.Flatten(2))
-	p.live(5, 64)
-	l, err := p.Lease()
-	require.NoError(t, err)
-	defer l.Release()
-	for _, upTo := range []Version{all[150], all[250], MaxVersion} {
-		var last error
+	read := func(upTo Version) (last error) {
+		l, err := p.Lease()
+		require.NoError(t, err)
+		defer l.Release()
 		for _, err := range l.History(p.ledger[all[100]], upTo) {
 			last = err
 		}
-		require.ErrorIs(t, last, ErrGap)
+		return last
+	}
+	// Badger drops only what it compacts, and chooses itself when that is.
+	for try := 0; try < 50 && read(MaxVersion) == nil; try++ {
+		p.live(5, 64)
+		p.reopen()
+		p.Discard(all[200])
+		require.NoError(t, p.db.Flatten(2))
+	}
+	p.live(5, 64)
+	for _, upTo := range []Version{all[150], all[250], MaxVersion} {
+		require.ErrorIs(t, read(upTo), ErrGap)
 	}
 	require.Equal(t, p.now, p.replica(all[200], MaxVersion), "above the mark all is there")
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -39,6 +40,45 @@ func (s *Store) Redo(commits iter.Seq2[Commit, error]) error {
 	}
 	s.head.Store(&r.ledger)
 	return s.witness.saw(max(r.ledger.Version, s.seen)) // what it saw and is still missing stays missed
+}
+
+// Refill is [Store.Redo] for a store that shall go on serving: each commit is one
+// transaction, so whatever ends it, the store has whole commits and a later refill
+// goes on from there. It ends with ctx.
+func (s *Store) Refill(ctx context.Context, commits iter.Seq2[Commit, error]) error {
+	if !s.readers.enter() {
+		return fmt.Errorf("table %s: %w", s.table, ErrClosed)
+	}
+	defer s.readers.leave()
+	for c, err := range commits {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = s.refillOne(c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.witness.saw(max(s.Ledger().Version, s.seen))
+}
+
+func (s *Store) refillOne(c Commit) error {
+	last := *s.head.Load()
+	txn := s.db.NewTransactionAt(uint64(last.Version), true)
+	defer txn.Discard()
+	r := &redo{s: s, b: &builder{db: s.db, table: s.table, txn: txn}, txn: s.db.NewTransactionAt(uint64(last.Version), false),
+		ledger: last, ahead: map[string]Entry{}}
+	defer r.txn.Discard()
+	if err := r.apply(c); err != nil {
+		return err
+	}
+	if err := txn.CommitAt(uint64(c.Ledger.Version), nil); err != nil {
+		return fmt.Errorf("table %s: %w", s.table, err)
+	}
+	s.head.Store(&r.ledger)
+	return nil
 }
 
 // redo is a run of commits that is applied again. Versions enter Badger in order:
@@ -84,7 +124,7 @@ func (r *redo) apply(c Commit) error {
 		}
 		r.s.restored.Store(uint64(l.Version))
 	}
-	if r.b.pending < redoBytes {
+	if r.b.txn != nil || r.b.pending < redoBytes {
 		return nil
 	}
 	if err := r.b.batch.Flush(); err != nil {

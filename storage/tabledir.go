@@ -36,6 +36,9 @@ type marker struct {
 	Current  string     `json:"current"`           // id of the store that is the table
 	Pending  string     `json:"pending,omitempty"` // id of a built store that may become it
 	Replaced []Replaced `json:"replaced"`
+	// Elsewhere is the version that a restore into this directory put here, until a hub
+	// has opened it.
+	Elsewhere *Version `json:"restored_here,omitempty"`
 }
 
 // Replaced is a store that was the table once and is kept.
@@ -126,6 +129,9 @@ func (d *TableDir) recover() error {
 			return fmt.Errorf("table %s: %w: %w", d.table, ErrUnavailable, err)
 		}
 	}
+	if d.mark.Current != "" && guard(d.path(d.mark.Current), d.table) != nil {
+		return nil // nothing may go that might be all there is
+	}
 	if p := d.mark.Pending; p != "" && p != d.mark.Current && storeID(p) {
 		if err := d.fs.RemoveAll(d.path(p)); err != nil {
 			return fmt.Errorf("table %s: %w: %w", d.table, ErrUnavailable, err)
@@ -200,11 +206,17 @@ func (d *TableDir) Unstage() error {
 	if m.Pending == "" {
 		return nil
 	}
-	if err := d.fs.RemoveAll(d.path(m.Pending)); err != nil {
+	// The marker first: a store that it might name must not be missing.
+	dir := d.path(m.Pending)
+	m.Pending = ""
+	if err := d.write(m); err != nil {
 		return err
 	}
-	m.Pending = ""
-	return d.write(m)
+	gone := filepath.Join(d.stores(), disk.TempPrefix+filepath.Base(dir))
+	if err := d.fs.Rename(dir, gone); err != nil {
+		return err
+	}
+	return d.fs.RemoveAll(gone) // what a kill leaves the next start sweeps
 }
 
 // Swap makes the staged store the table's, durably, and returns the folder of the
@@ -219,7 +231,38 @@ func (d *TableDir) Swap(why string) (replaced string, err error) {
 		m.Replaced = append(append([]Replaced{}, m.Replaced...), Replaced{Store: m.Current, Why: why, At: time.Now().UTC()})
 	}
 	m.Current, m.Pending = m.Pending, ""
-	return replaced, d.write(m)
+	if err = d.write(m); err == nil {
+		return replaced, nil
+	}
+	// The disk may have it all the same. Only when it has the old marker again is it sure
+	// that nothing was swapped.
+	if again := d.write(d.mark); again != nil {
+		return "", fmt.Errorf("%w: %w", ErrUnknownOutcome, errors.Join(err, again))
+	}
+	return "", err
+}
+
+// SetElsewhere notes that the store is the table as it was at the version, put into
+// this directory from outside: its history in the vault may go on beyond it.
+func (d *TableDir) SetElsewhere(v Version) error {
+	m := d.mark
+	m.Elsewhere = &v
+	return d.write(m)
+}
+
+// RestoredElsewhere returns what SetElsewhere noted.
+func (d *TableDir) RestoredElsewhere() (v Version, ok bool) {
+	if d.mark.Elsewhere == nil {
+		return 0, false
+	}
+	return *d.mark.Elsewhere, true
+}
+
+// Home takes the note of SetElsewhere away.
+func (d *TableDir) Home() error {
+	m := d.mark
+	m.Elsewhere = nil
+	return d.write(m)
 }
 
 // Forget removes the store in dir, which a compaction replaced. It must be closed:

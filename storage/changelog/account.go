@@ -9,15 +9,16 @@ import (
 // account follows the tables of one segment through their commits, for its writer
 // as for its reader: both accept the same segments.
 type account struct {
-	head  *Head
-	run   []storage.Ledger // of each table so far
-	floor []storage.Version
+	head     *Head
+	run      []storage.Ledger // of each table so far
+	floor    []storage.Version
+	restores []TableState // the restores so far
 }
 
 // newAccount begins at the states before the segment. last, when given, is what the
 // log knows of a table from the segments before: no commit up to its Through may follow.
 func newAccount(h *Head, last func(table string) (TableState, bool)) *account {
-	a := &account{head: h, run: make([]storage.Ledger, len(h.Tables)), floor: make([]storage.Version, len(h.Tables))}
+	a := &account{head: h, run: make([]storage.Ledger, len(h.Tables)), floor: make([]storage.Version, len(h.Tables)), restores: make([]TableState, len(h.Tables))}
 	for i, s := range h.Tables {
 		a.run[i] = s.Before
 		if last != nil {
@@ -42,6 +43,9 @@ func (a *account) add(i int, c *storage.Commit) (problem string) {
 		return fmt.Sprintf("restore of version %d at version %d, with %d changes", *c.Restored, l.Version, len(c.Changes))
 	}
 	*last = *l
+	if c.Restored != nil {
+		a.restores[i].noteRestores(*c.Restored+1, l.Version)
+	}
 	return l.Misses(c.Changes)
 }
 
@@ -51,5 +55,16 @@ func (a *account) finish(i int) (problem string) {
 		return fmt.Sprintf("ends with commit %d of version %d, but should with commit %d of version %d: %s",
 			a.run[i].Commits, a.run[i].Version, s.After.Commits, s.After.Version, s.After.Differs(a.run[i]))
 	}
+	if s, r := &a.head.Tables[i], &a.restores[i]; s.Restored != r.Restored || s.RestoredAt != r.RestoredAt {
+		return "has other restores than its header says"
+	}
 	return ""
+}
+
+// noteRestores counts restores in.
+func (s *TableState) noteRestores(restored, at storage.Version) {
+	if restored > 0 && (s.Restored == 0 || restored < s.Restored) {
+		s.Restored = restored
+	}
+	s.RestoredAt = max(s.RestoredAt, at)
 }

@@ -12,6 +12,15 @@ import (
 	"github.com/brockdb/brock/storage/disk"
 )
 
+// noteAll enters the restores among the commits into the head.
+func noteAll(head Head, commits []Commit) {
+	for _, c := range commits {
+		if i, ok := head.find(c.Table); ok && c.Restored != nil {
+			head.Tables[i].noteRestores(*c.Restored+1, c.Ledger.Version)
+		}
+	}
+}
+
 // Append writes the commits as the next segment; it is checked, complete and durable
 // on return. head.From must be [Log.Through]; its ids may be left out, its tables are
 // sorted. The commits of one table must ascend; all are sorted by version.
@@ -29,6 +38,7 @@ func (l *Log) Append(ctx context.Context, head Head, commits []Commit) (Segment,
 	head.Vault, head.HubID = cmp.Or(head.Vault, l.vault), cmp.Or(head.HubID, l.hub)
 	head.Tables = slices.Clone(head.Tables)
 	slices.SortFunc(head.Tables, func(a, b TableState) int { return cmp.Compare(a.Table, b.Table) })
+	noteAll(head, commits)
 	last, err := l.mayAppend(&head)
 	if err != nil {
 		return Segment{}, err

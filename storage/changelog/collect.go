@@ -8,15 +8,15 @@ import (
 	"github.com/brockdb/brock/storage"
 )
 
-// refillBytes is how much of a store's history goes into one segment.
-const refillBytes = 16 << 20
+// refillBytes is how much of the stores' history goes into one segment.
+const refillBytes = 32 << 20
 
 // collect gathers what the log shall get of the table: its commits up to the
 // version, from memory, or from the store where the memory has not all of it. A
 // table that does not serve, or whose store cannot be read, stays behind alone.
-func (t *Tap) collect(ctx context.Context, upTo storage.Version) (TableState, []storage.Commit) {
+func (t *Tap) collect(ctx context.Context, upTo storage.Version, room *int64) (st TableState, commits []storage.Commit, more bool) {
 	t.mu.Lock()
-	st := TableState{Table: t.table, Before: t.shipped, After: t.shipped, Through: t.through}
+	st = TableState{Table: t.table, Before: t.shipped, After: t.shipped, Through: t.through}
 	store, whole, broken := t.store, t.whole(), t.broken
 	if t.busy {
 		upTo = min(upTo, t.low)
@@ -26,7 +26,7 @@ func (t *Tap) collect(ctx context.Context, upTo storage.Version) (TableState, []
 	t.mu.Unlock()
 	switch {
 	case broken != nil && store != nil:
-		return t.breakOff(st, store, upTo, broken)
+		return t.breakOff(st, store, upTo, broken), nil, false
 	case whole && broken == nil:
 		if n > 0 {
 			st.After, st.Commits = buf[n-1].Ledger, uint64(n)
@@ -35,36 +35,35 @@ func (t *Tap) collect(ctx context.Context, upTo storage.Version) (TableState, []
 		if store != nil {
 			st.Through = max(st.Through, upTo)
 		}
-		return st, buf
+		return st, buf, false
 	case store == nil:
-		return st, nil
+		return st, nil, false
 	}
-	commits, full, err := unshipped(ctx, store, st.Before, upTo)
+	commits, more, err := unshipped(ctx, store, st.Before, upTo, room)
 	if errors.Is(err, storage.ErrGap) {
-		return t.breakOff(st, store, upTo, err)
+		return t.breakOff(st, store, upTo, err), nil, false
 	}
 	if err != nil {
 		t.s.log.Warn("the change log waits for a table", "table", t.table, "err", err)
-		return st, nil
+		return st, nil, false
 	}
 	if len(commits) > 0 {
 		st.After, st.Commits = commits[len(commits)-1].Ledger, uint64(len(commits))
 		st.Through = max(st.Through, st.After.Version)
 	}
-	if !full {
+	if !more {
 		st.Through = max(st.Through, upTo)
 	}
-	return st, commits
+	return st, commits, more
 }
 
-// unshipped reads what the store committed after the ledger; full says that there is more.
-func unshipped(ctx context.Context, store *storage.Store, after storage.Ledger, upTo storage.Version) (commits []storage.Commit, full bool, err error) {
+// unshipped reads what the store committed after the ledger; more says that there is more.
+func unshipped(ctx context.Context, store *storage.Store, after storage.Ledger, upTo storage.Version, room *int64) (commits []storage.Commit, more bool, err error) {
 	l, err := store.Lease()
 	if err != nil {
 		return nil, false, err
 	}
 	defer l.Release()
-	size := int64(0)
 	for c, err := range l.History(after, upTo) {
 		if err == nil {
 			err = ctx.Err()
@@ -72,27 +71,28 @@ func unshipped(ctx context.Context, store *storage.Store, after storage.Ledger, 
 		if err != nil {
 			return nil, false, err
 		}
-		if size >= refillBytes {
+		if *room <= 0 {
 			return commits, true, nil
 		}
-		commits, size = append(commits, c), size+sizeOf(c)
+		commits = append(commits, c)
+		*room -= sizeOf(c)
 	}
 	return commits, false, nil
 }
 
 // breakOff lets the log go on from where the table is now: what lies between is
 // not in it, and only a snapshot brings the two together again.
-func (t *Tap) breakOff(st TableState, store *storage.Store, upTo storage.Version, cause error) (TableState, []storage.Commit) {
+func (t *Tap) breakOff(st TableState, store *storage.Store, upTo storage.Version, cause error) TableState {
 	l, err := store.LeaseAt(upTo)
 	if err != nil {
 		l, err = store.Lease() // a store that was just opened knows no earlier state
 	}
 	if err != nil {
-		return st, nil
+		return st
 	}
 	defer l.Release()
 	t.s.log.Error("the change log has a break; the next backup closes it", "table", t.table, "err", cause)
 	st.Before, st.After, st.Break = l.Ledger, l.Ledger, true
 	st.Through = max(st.Through, upTo, l.Ledger.Version)
-	return st, nil
+	return st
 }

@@ -22,6 +22,7 @@ func goldenSegment(t testing.TB, codec Codec) []byte {
 	a, b := newTable("a"), newTable("b-table")
 	s := ship(0, 10, map[string]storage.Ledger{"a": {}, "b-table": {}}, a.put(t, 2, "key", "value"), b.put(t, 3, "k", ""),
 		a.put(t, 4, "key", string(bytes.Repeat([]byte("text "), 40))), a.remove(t, 5, "key"), b.restore(t, 6, 0), a.restore(t, 7, 4))
+	noteAll(s.head, s.commits)
 	s.head.Vault, s.head.HubID = vaultID, hubID
 	s.head.Tables[1].Through, s.head.Tables[1].Break = 8, true
 	var out bytes.Buffer

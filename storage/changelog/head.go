@@ -25,7 +25,7 @@ const (
 	// maxTables bounds what one segment names, and so the header.
 	maxTables = 10_000
 	maxID     = 64
-	stateSize = 1 + 64 + 1 + 2*storage.LedgerSize + 8 + 8 // at most
+	stateSize = 1 + 64 + 1 + 2*storage.LedgerSize + 4*8 // at most
 	maxHead   = headLead + 2*(1+maxID) + 8 + 8 + 4 + maxTables*stateSize + sumSize
 
 	flagBreak = 1
@@ -57,7 +57,9 @@ func (s *TableState) append(b []byte) []byte {
 	b = append(appendString(b, s.Table), flags)
 	b = s.After.Append(s.Before.Append(b))
 	b = binary.BigEndian.AppendUint64(b, uint64(s.Through))
-	return binary.BigEndian.AppendUint64(b, s.Commits)
+	b = binary.BigEndian.AppendUint64(b, s.Commits)
+	b = binary.BigEndian.AppendUint64(b, uint64(s.Restored))
+	return binary.BigEndian.AppendUint64(b, uint64(s.RestoredAt))
 }
 
 func appendString(b []byte, s string) []byte { return append(append(b, byte(len(s))), s...) }
@@ -139,6 +141,7 @@ func (c *cutter) state() (s TableState) {
 	}
 	s.Before, s.After = c.ledger(), c.ledger()
 	s.Through, s.Commits = storage.Version(c.uint64()), c.uint64()
+	s.Restored, s.RestoredAt = storage.Version(c.uint64()), storage.Version(c.uint64())
 	return s
 }
 

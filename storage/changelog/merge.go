@@ -118,6 +118,7 @@ func mergedHead(run []Segment) Head {
 			}
 			m := &h.Tables[i]
 			m.After, m.Through, m.Commits = t.After, t.Through, m.Commits+t.Commits
+			m.noteRestores(t.Restored, t.RestoredAt)
 		}
 	}
 	return h

@@ -3,14 +3,16 @@ package changelog
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/brockdb/brock/storage"
 )
 
-// Ship brings all that is committed by now into the log, and returns the version
-// that every serving table is complete through. It is durable on return.
+// Ship brings all that is committed by now into the log, in as many segments as it
+// takes, and returns the version that every serving table is complete through. It is
+// durable on return.
 func (s *Shipper) Ship(ctx context.Context) (storage.Version, error) {
 	select {
 	case s.shipping <- struct{}{}:
@@ -19,7 +21,11 @@ func (s *Shipper) Ship(ctx context.Context) (storage.Version, error) {
 	}
 	defer func() { <-s.shipping }()
 	owed := s.owed.Load()
-	through, err := s.ship(ctx)
+	var through storage.Version
+	var err error
+	for more := true; more && err == nil; {
+		through, more, err = s.ship(ctx)
+	}
 	if err == nil {
 		s.owed.Add(-owed)
 		wake(s.grown)
@@ -36,17 +42,20 @@ func (s *Shipper) Ship(ctx context.Context) (storage.Version, error) {
 	return through, err
 }
 
-func (s *Shipper) ship(ctx context.Context) (storage.Version, error) {
+// ship writes one segment; more says that a table has more than went into it.
+func (s *Shipper) ship(ctx context.Context) (through storage.Version, more bool, err error) {
 	now, err := s.cfg.Clock.Next(storage.MaxVersion) // whatever comes later is above it
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
+	room := int64(refillBytes)
 	var commits []Commit
 	var states []TableState
 	var breaks []string
 	taps := s.all()
 	for _, t := range taps {
-		st, cs := t.collect(ctx, now)
+		st, cs, rest := t.collect(ctx, now, &room)
+		more = more || rest
 		for _, c := range cs {
 			commits = append(commits, Commit{Table: t.table, Commit: c})
 		}
@@ -57,13 +66,14 @@ func (s *Shipper) ship(ctx context.Context) (storage.Version, error) {
 	slices.SortStableFunc(commits, func(a, b Commit) int { return cmp.Compare(a.Ledger.Version, b.Ledger.Version) })
 	to, err := s.cfg.Clock.Next(storage.MaxVersion)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	head := Head{From: s.cfg.Log.Through(), To: to, Tables: states}
 	if _, err := s.cfg.Log.Append(ctx, head, commits); err != nil {
-		return 0, err
+		s.blame(taps, err)
+		return 0, false, err
 	}
-	through := now
+	through = now
 	for i, t := range taps {
 		s.held.Add(-t.settle(states[i]))
 		if t.serves() {
@@ -73,7 +83,26 @@ func (s *Shipper) ship(ctx context.Context) (storage.Version, error) {
 	if len(breaks) > 0 && s.cfg.Resumed != nil {
 		s.cfg.Resumed(breaks)
 	}
-	return through, nil
+	return through, more, nil
+}
+
+// blame breaks off the table whose commits the log refused: the others shall not wait.
+func (s *Shipper) blame(taps []*Tap, err error) {
+	table := ""
+	var damage *storage.DamageError
+	var gap *storage.GapError
+	if errors.As(err, &damage) {
+		table = damage.Table
+	} else if errors.As(err, &gap) {
+		table = gap.Table
+	}
+	for _, t := range taps {
+		if t.table == table {
+			t.mu.Lock()
+			t.broken = err
+			t.mu.Unlock()
+		}
+	}
 }
 
 func (t *Tap) serves() bool {

@@ -44,16 +44,20 @@ func (t *Tap) End(c storage.Commit) {
 	}
 	t.mu.Lock()
 	t.busy = false
-	size := int64(0)
-	if n := c.Ledger.Commits; c.Ledger.Version > 0 && n > t.seen { // else a reopened store knew it first
-		size = sizeOf(c)
-		t.buf, t.bytes = append(t.buf, c), t.bytes+size
-		t.seen = n
-	}
+	size := t.take(c)
 	t.mu.Unlock()
 	if size > 0 {
 		t.s.owe(t, size)
 	}
+}
+
+// take keeps the commit in memory and returns its size. The caller holds the lock.
+func (t *Tap) take(c storage.Commit) (size int64) {
+	if n := c.Ledger.Commits; c.Ledger.Version > 0 && n > t.seen { // else a reopened store knew it first
+		size = sizeOf(c)
+		t.buf, t.bytes, t.seen = append(t.buf, c), t.bytes+size, n
+	}
+	return size
 }
 
 // Shipped returns the table's account as of its newest commit in the log.
@@ -74,6 +78,33 @@ func (t *Tap) Through() storage.Version {
 	return t.through
 }
 
+// Swapped says that the table goes on with the store s, by the commit c where that
+// changed what the table is (a restore): both in one step, so that nothing is shipped
+// of the one without the other.
+func (t *Tap) Swapped(c storage.Commit, s *storage.Store) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	t.busy = false
+	size := t.take(c)
+	t.serve(s)
+	t.mu.Unlock()
+	if size > 0 {
+		t.s.owe(t, size)
+	}
+}
+
+// Seen returns the number of the newest commit that is known, in the log or not.
+func (t *Tap) Seen() uint64 {
+	if t == nil {
+		return 0
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return max(t.seen, t.shipped.Commits)
+}
+
 // Unknown says that the commit may or may not be in the store. The log waits until
 // the table serves again and the store tells.
 func (t *Tap) Unknown() {
@@ -92,11 +123,21 @@ func (t *Tap) Serve(s *storage.Store) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.serve(s)
+}
+
+// serve: the caller holds the lock.
+func (t *Tap) serve(s *storage.Store) {
 	if t.store = s; s == nil {
 		return
 	}
-	if t.seen = s.Ledger().Commits; t.seen < t.shipped.Commits {
-		t.broken = &storage.GapError{Table: t.table, After: s.Ledger().Version, Until: t.shipped.Version, Problem: "the store ends before the change log"}
+	l := s.Ledger()
+	if n := len(t.buf); n > 0 && (l.Commits < t.seen || l.Commits == t.seen && l.Version != t.buf[n-1].Ledger.Version) {
+		t.s.held.Add(-t.bytes) // what memory has is not what the store has
+		t.buf, t.bytes = nil, 0
+	}
+	if t.seen = l.Commits; t.seen < t.shipped.Commits {
+		t.broken = &storage.GapError{Table: t.table, After: l.Version, Until: t.shipped.Version, Problem: "the store ends before the change log"}
 	}
 	t.s.poke()
 }

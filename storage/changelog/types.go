@@ -27,6 +27,10 @@ type TableState struct {
 	// a later segment.
 	Through storage.Version
 	Commits uint64 // of the table in the segment
+	// Restored is above 0 where some of the commits are restores: one more than the
+	// lowest version that one of them put in the table's place. RestoredAt is the
+	// version of the last of them.
+	Restored, RestoredAt storage.Version
 	// Break says that commits between the last state in the log and Before were never
 	// shipped, and never will be.
 	Break bool

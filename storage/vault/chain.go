@@ -21,7 +21,7 @@ const (
 )
 
 // base finds the snapshot that a new one at the cut can go on from.
-func (v *Vault) base(spec SnapshotSpec) (Base, bool) {
+func (v *Vault) base(ctx context.Context, spec SnapshotSpec) (Base, bool) {
 	st, ok := v.changes.Last(spec.Table)
 	if !ok || st.Through < spec.Cut {
 		return Base{}, false
@@ -33,6 +33,12 @@ func (v *Vault) base(spec SnapshotSpec) (Base, bool) {
 	size := v.changes.Size(spec.Table, s.Cut, spec.Cut)
 	if s.Bytes < chainMinBase || size > min(chainMaxLog, s.Bytes/chainMaxShare) ||
 		spec.Cut.Time().Sub(s.Cut.Time()) > chainMaxAge || !v.logged(spec.Table, s.Cut, spec.Cut) {
+		return Base{}, false
+	}
+	// The log is read now, so that the snapshot is known to be what it says, and no
+	// restore lies on the way: then other snapshots would be needed, too.
+	p, err := v.past(ctx, []Snapshot{s}, spec.Table, spec.Cut)
+	if err != nil || len(p.legs) != 1 || p.legs[0].restored != nil || p.Ledger.Version != spec.Ledger.Version || !p.Ledger.Agrees(spec.Ledger) {
 		return Base{}, false
 	}
 	return Base{Snapshot: s.Name, ManifestSHA256: s.ManifestSHA256, Cut: s.Cut, Bytes: s.Bytes, LogBytes: size}, true

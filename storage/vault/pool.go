@@ -63,12 +63,11 @@ func (v *Vault) poolCopy(ctx context.Context, table string, f liveFile, o WriteO
 	if err != nil {
 		return p, 0, errors.Join(err, v.fs.RemoveAll(tmp))
 	}
-	if v.inPool(table, p.sum, f.kind, f.size) {
-		err = v.fs.RemoveAll(tmp)
-	} else {
+	if !v.inPool(table, p.sum, f.kind, f.size) {
 		wrote = f.size
-		err = v.fs.Rename(tmp, filepath.Join(v.poolDir(table), poolFile(p.sum, f.kind)))
 	}
+	// Over one that is there: it has these bytes, or it has rotted.
+	err = v.fs.Rename(tmp, filepath.Join(v.poolDir(table), poolFile(p.sum, f.kind)))
 	if err == nil {
 		v.mu.Lock()
 		v.pools[f] = p

@@ -35,13 +35,17 @@ func (v *Vault) Retain(ctx context.Context, table string, keep int, window time.
 	if err != nil {
 		return nil, err
 	}
-	kept, victims := divide(snaps, keep, anchors(snaps, v.now(), window))
+	needed := anchors(snaps, v.now(), window)
+	if window > 0 {
+		v.keepSources(needed, table, snaps, storage.VersionAt(v.now().Add(-window)))
+	}
+	kept, victims := divide(snaps, keep, needed)
 	for _, s := range kept {
 		if err := v.keepsAfterAll(s); err != nil {
 			return nil, fmt.Errorf("retention of table %s: %w", table, err)
 		}
 	}
-	removed, err = v.removeAll(ctx, victims)
+	removed, err = v.removeAll(ctx, inOrder(victims))
 	if err == nil {
 		err = v.cleanPool(table)
 	}
@@ -75,6 +79,10 @@ func (v *Vault) removeAll(ctx context.Context, victims []Snapshot) (removed []st
 			return removed, err
 		}
 		unclaim, ok := v.claim(s.Table, s.Name)
+		if ok && s.Base == "" && !v.free(s) {
+			unclaim()
+			ok = false
+		}
 		if !ok {
 			continue // in use; the next retention removes it
 		}
@@ -89,4 +97,35 @@ func (v *Vault) removeAll(ctx context.Context, victims []Snapshot) (removed []st
 		}
 	}
 	return removed, nil
+}
+
+// inOrder puts those that go on from others before those: a kill in between leaves no
+// snapshot without its base.
+func inOrder(victims []Snapshot) []Snapshot {
+	slices.SortStableFunc(victims, func(a, b Snapshot) int {
+		switch {
+		case a.Base != "" && b.Base == "":
+			return -1
+		case a.Base == "" && b.Base != "":
+			return 1
+		}
+		return 0
+	})
+	return victims
+}
+
+// free says that no snapshot of the table goes on from s. One that cannot be read
+// might.
+func (v *Vault) free(s Snapshot) bool {
+	names, err := v.snapNames(s.Table)
+	if err != nil {
+		return false
+	}
+	for _, name := range names {
+		m, _, err := v.readManifest(s.Table, name.String())
+		if err != nil && !v.gone(s.Table, name.String()) || err == nil && m.Base != nil && m.Base.Snapshot == s.Name {
+			return false
+		}
+	}
+	return true
 }

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/brockdb/brock/storage"
@@ -58,7 +59,7 @@ func (v *Vault) TrimLog(ctx context.Context, window time.Duration) (removed []st
 		if len(problems) > 0 {
 			return nil, nil // what is damaged may have to be made again from the log
 		}
-		before = min(before, needsLog(snaps, st, start))
+		before = min(before, needsLog(snaps, st, start), v.sourcesNeed(table, snaps, start))
 	}
 	if before == 0 {
 		return nil, nil
@@ -81,6 +82,9 @@ func needsLog(snaps []Snapshot, st changelog.TableState, start storage.Version) 
 			root = min(root, s.baseCut)
 		}
 	}
+	if newest := snaps[0]; st.After.Commits > newest.Ledger.Commits {
+		root = min(root, newest.Cut) // nothing but the log has its last commits
+	}
 	if st.Through <= start {
 		return root // it was not served in all of the window: only its snapshots count
 	}
@@ -89,4 +93,46 @@ func needsLog(snaps []Snapshot, st changelog.TableState, start storage.Version) 
 		return 0 // the window begins before any snapshot
 	}
 	return min(root, oldest.Cut)
+}
+
+// sources returns the versions that restores in reach put in the table's place: what
+// they restored is needed as long as a moment after them is restored by way of them.
+func (v *Vault) sources(table string, snaps []Snapshot, start storage.Version) (from []storage.Version) {
+	for _, r := range v.changes.Restores(table) {
+		inReach := true
+		for _, s := range snaps { // newest first: the last that fits is the oldest after it
+			if s.Cut >= r.At {
+				inReach = s.Cut > start
+			}
+		}
+		if inReach && r.From > 0 {
+			from = append(from, r.From)
+		}
+	}
+	return from
+}
+
+// sourcesNeed returns the version from which on restores in reach need the log.
+func (v *Vault) sourcesNeed(table string, snaps []Snapshot, start storage.Version) storage.Version {
+	need := storage.MaxVersion
+	for _, from := range v.sources(table, snaps, start) {
+		i := slices.IndexFunc(snaps, func(s Snapshot) bool { return s.Cut <= from })
+		if i < 0 {
+			return 0
+		}
+		need = min(need, snaps[i].Cut)
+		if snaps[i].baseCut > 0 {
+			need = min(need, snaps[i].baseCut)
+		}
+	}
+	return need
+}
+
+// keepSources adds to stay the snapshots that restores in reach began from.
+func (v *Vault) keepSources(stay map[string]bool, table string, snaps []Snapshot, start storage.Version) {
+	for _, from := range v.sources(table, snaps, start) {
+		if i := slices.IndexFunc(snaps, func(s Snapshot) bool { return s.Cut <= from }); i >= 0 {
+			stay[snaps[i].Name] = true
+		}
+	}
 }

@@ -27,7 +27,7 @@ func TestWhatATableNeedsOfTheLog(t *testing.T) {
 		{"from the snapshot below the window", snaps, written, at(3), at(2)},
 		{"all, while the window begins before any snapshot", snaps, written, at(1), 0},
 		{"what chains need, of a table that is not served any more", snaps, gone, at(3), at(6)},
-		{"nothing, of one without chains", snaps[2:], gone, at(3), storage.MaxVersion},
+		{"its last commits, of one without chains", snaps[2:], gone, at(3), at(2)},
 		{"all, where nothing else has it", nil, written, at(3), 0},
 		{"nothing, of one that was never written", nil, idle, at(3), storage.MaxVersion},
 	} {

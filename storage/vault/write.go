@@ -98,7 +98,7 @@ func (v *Vault) WriteSnapshot(ctx context.Context, spec SnapshotSpec, src Source
 const imageMin = 2 << 20
 
 func (v *Vault) buildSnapshot(ctx context.Context, spec SnapshotSpec, tmp string, src Source, o WriteOptions) (Manifest, string, error) {
-	if base, ok := v.base(spec); ok {
+	if base, ok := v.base(ctx, spec); ok {
 		return v.buildChain(spec, tmp, base)
 	}
 	// Files that are mostly dead records cost more than a scan of the live ones.
