@@ -55,12 +55,12 @@ func (b *bench) latencyHub(ctx context.Context, unsynced bool, rate int64) (idle
 		err = with(ctx, cfg, func(h *app.Hub, t *app.Table) error {
 			settle()
 			put := func(key, value []byte) error { _, err := t.Put(ctx, key, value); return err }
-			d, err := paced(ctx, b.n, idleFor, put, func() error { return nil })
+			d, err := paced(ctx, idleFor, put, func() error { return nil })
 			idle = append(idle, d...)
 			if err != nil {
 				return err
 			}
-			d, err = paced(ctx, b.n, 0, put, func() error {
+			d, err = paced(ctx, 0, put, func() error {
 				began := time.Now()
 				_, err := h.Backup(ctx)
 				backups = append(backups, time.Since(began))
@@ -86,12 +86,12 @@ func (b *bench) latencyPeer(ctx context.Context) (idle, busy []time.Duration, er
 	}
 	for range *rounds {
 		settle()
-		d, err := paced(ctx, b.n, idleFor, put, func() error { return nil })
+		d, err := paced(ctx, idleFor, put, func() error { return nil })
 		idle = append(idle, d...)
 		if err != nil {
 			return nil, nil, errors.Join(err, db.Close())
 		}
-		d, err = paced(ctx, b.n, 0, put, func() error {
+		d, err = paced(ctx, 0, put, func() error {
 			_, err := dumpPeer(db, filepath.Join(b.dir, "peer.paced"), 0)
 			return err
 		})

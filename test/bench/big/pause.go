@@ -19,7 +19,7 @@ func (b *bench) pause(ctx context.Context) error {
 	err := with(ctx, b.config(), func(h *app.Hub, t *app.Table) error {
 		settle()
 		put := func(key, value []byte) error { _, err := t.Put(ctx, key, value); return err }
-		_, err := paced(ctx, b.n, 0, put, func() error {
+		_, err := paced(ctx, 0, put, func() error {
 			for range cuts {
 				run, err := h.Backup(ctx)
 				if err != nil {

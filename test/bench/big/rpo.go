@@ -126,7 +126,7 @@ func (b *bench) rpoChild(ctx context.Context) error {
 		fmt.Println("open")
 		var next atomic.Int64
 		var mu sync.Mutex
-		_, err := pace(ctx, 1<<20, func(_, value []byte) error {
+		_, err := pace(ctx, func(_, value []byte) error {
 			seq := next.Add(1)
 			v, err := t.Put(ctx, fmt.Appendf(nil, "seq-%012d", seq), value)
 			if err == nil {
