@@ -15,6 +15,7 @@ import (
 	"github.com/brockdb/brock/app"
 	"github.com/brockdb/brock/storage/disk"
 	"github.com/brockdb/brock/storage/vault"
+	"github.com/jonboulle/clockwork"
 	"github.com/stretchr/testify/require"
 )
 
@@ -22,8 +23,11 @@ var ctx = context.Background()
 
 func cfg(data, vault string) app.Config {
 	return app.Config{Data: data, Vault: vault, Tables: []string{"a", "b"}, Offline: true, Keep: 2,
-		LogInterval: 50 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
+		Wall: clock, Logger: slog.New(slog.DiscardHandler)}
 }
+
+// clock is everybody's: time passes when a test says so.
+var clock = clockwork.NewFakeClockAt(time.Date(2026, 11, 22, 21, 4, 5, 0, time.UTC))
 
 func open(t *testing.T, c app.Config) *app.Hub {
 	h, err := app.Open(ctx, c)
@@ -55,7 +59,6 @@ func blob(t *testing.T, h *app.Hub, table string, n int) {
 		_, _ = rng.Read(b)
 		put(t, h, table, string(rune('A'+i%26))+string(rune('A'+i/26)), string(b))
 	}
-	time.Sleep(300 * time.Millisecond) // it is shipped
 }
 
 // A table that is in the change log only (never backed up) must not come up empty when the data directory is lost.
@@ -90,7 +93,7 @@ func TestChainAcrossARestore(t *testing.T) {
 	for range 4 {
 		put(t, h, "a", "new", "v")
 		put(t, h, "b", "new", "v")
-		time.Sleep(700 * time.Millisecond)
+		clock.Advance(700 * time.Millisecond)
 		_, err = h.Backup(ctx)
 		require.NoError(t, err)
 	}
@@ -168,9 +171,9 @@ func TestRestoreElsewhereServedWithTheSameVault(t *testing.T) {
 	put(t, h, "a", "good", "v")
 	_, err := h.Backup(ctx, "a")
 	require.NoError(t, err)
-	time.Sleep(5 * time.Millisecond)
-	at := time.Now()
-	time.Sleep(5 * time.Millisecond)
+	clock.Advance(5 * time.Millisecond)
+	at := clock.Now()
+	clock.Advance(5 * time.Millisecond)
 	tb, _ := h.Table("a")
 	_, err = tb.Delete(ctx, []byte("good"))
 	require.NoError(t, err)
@@ -200,7 +203,7 @@ func TestTailOfATableThatIsNotServed(t *testing.T) {
 	require.ErrorIs(t, has(t, h, "b", "two"), app.ErrUnavailable)
 	for range 4 {
 		put(t, h, "a", "k", "v")
-		time.Sleep(700 * time.Millisecond)
+		clock.Advance(700 * time.Millisecond)
 		_, _ = h.Backup(ctx)
 	}
 	_, err = h.Restore(ctx, app.RestoreRequest{Tables: []string{"b"}, At: app.Latest})
