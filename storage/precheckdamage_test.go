@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	damageTries = flag.Int("damage", 40, "how often to damage a store")
+	damageTries = flag.Int("damage", 60, "how often to damage a store")
 	damageSeed  = flag.Uint64("damageseed", 1, "the first seed")
 )
 
