@@ -259,9 +259,7 @@ func (t *table) stage(ctx context.Context, adopt bool, build func(ctx context.Co
 	if err != nil {
 		return nil, errors.Join(err, t.cfg.FS.RemoveAll(scratch))
 	}
-	opts := t.cfg.Store
-	opts.CheckBudget = -1 // whoever built it has proven it
-	s, err := storage.Open(path, t.conf.Name, opts)
+	s, err := storage.Open(path, t.conf.Name, t.cfg.Store)
 	if err != nil {
 		return nil, errors.Join(err, d.Unstage())
 	}

@@ -24,14 +24,9 @@ type Options struct {
 	Unsynced bool
 	// LostTail opens a store although its last commits are gone, for [Store.Redo].
 	LostTail bool
-	// CheckBudget is how long an open may check the content of table files by itself,
-	// beyond what it always checks; all of it is for the scrub. Default 200 ms; a
-	// negative value leaves it at the checks that are always made.
-	CheckBudget time.Duration
 	// making is for a store that is built or proven, and closed again: Badger leaves its
 	// tables as they are, unless there are very many. Reading through some more tables
-	// of the highest level costs less than rewriting all that random keys hit. Whoever
-	// made its files has checked them: they are not checked again at open.
+	// of the highest level costs less than rewriting all that random keys hit.
 	making bool
 	// Now judges expiry; default the wall clock. A hub hands in its [Clock.Now].
 	Now func() Version
@@ -52,9 +47,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MinFree == 0 {
 		o.MinFree = 256 << 20
-	}
-	if o.CheckBudget == 0 {
-		o.CheckBudget = 200 * time.Millisecond
 	}
 	if o.Free == nil {
 		o.Free = diskFree
