@@ -18,6 +18,8 @@ func filled(t *testing.T) *randomWriter {
 	for range 150 {
 		w.commit()
 	}
+	// Badger flushes on a goroutine of its own.
+	require.Eventually(t, func() bool { return len(w.s.db.Tables()) > 0 }, time.Minute, time.Millisecond)
 	return w
 }
 

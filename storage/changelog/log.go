@@ -136,6 +136,22 @@ func through(chain []Segment) storage.Version {
 	return chain[len(chain)-1].To
 }
 
+// Highest returns the highest version in the name of any segment, also of one that is
+// damaged and in no chain: its version was used.
+func (l *Log) Highest() (storage.Version, error) {
+	entries, err := l.fs.ReadDir(l.dir)
+	if isMissing(err) {
+		return 0, nil
+	}
+	highest := storage.Version(0)
+	for _, e := range entries {
+		if s, ok := parseSpan(e.Name()); ok {
+			highest = max(highest, s.to)
+		}
+	}
+	return highest, err
+}
+
 // Last returns the newest state of the table, from the newest segment that names it.
 func (l *Log) Last(table string) (TableState, bool) {
 	l.mu.Lock()

@@ -3,14 +3,18 @@ package vault
 import "github.com/brockdb/brock/storage"
 
 // MaxVersion returns the highest version in the vault: the newest cut of all its
-// snapshots and runs, or how far the change log goes, 0 where there is none. Where the newest is damaged, it is the
+// snapshots and runs, or how far the change log goes, 0 where there is none. Where the
+// newest is damaged, it is the
 // last version of the millisecond in its name. The hub's clock starts above it.
 func (v *Vault) MaxVersion() (storage.Version, error) {
 	names, err := v.runNames()
 	if err != nil {
 		return 0, err
 	}
-	highest := v.changes.Through()
+	highest, err := v.changes.Highest()
+	if err != nil {
+		return 0, err
+	}
 	raise := func(name stamp, cut func() (storage.Version, error)) {
 		if name.top() <= highest {
 			return

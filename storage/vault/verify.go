@@ -54,8 +54,8 @@ func (c *verifier) run(tables []string) error {
 	}
 	if c.all {
 		c.layout()
-		c.log()
 	}
+	c.log() // a snapshot may need it, whatever table it is of
 	for _, table := range chosen {
 		if !c.all && !c.known(table) {
 			return &NoSnapshotError{Table: table, Ref: Latest}
