@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -269,4 +270,29 @@ func TestLookAt(t *testing.T) {
 		require.NoError(t, err)
 		require.NotNil(t, c.Restored, "a compaction keeps the mark of a restore")
 	}
+}
+
+// TestACompactedStoreIsKilled opens the files of a store that was compacted while
+// commits went on, and was never closed since.
+func TestACompactedStoreIsKilled(t *testing.T) {
+	p := newPast(t, 7)
+	p.live(20, 50)
+	l, err := p.Lease()
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "next")
+	require.NoError(t, l.Rebuild(context.Background(), dir))
+	l.Release()
+	p.live(30, 50)
+	next, err := Open(dir, "task", p.options())
+	require.NoError(t, err)
+	require.NoError(t, next.CatchUp(p.Store))
+	_, err = next.Commit(p.v+1, []Batch{{{Key: []byte("k"), Value: []byte("v")}}})
+	require.NoError(t, err)
+	killed := filepath.Join(t.TempDir(), "killed")
+	require.NoError(t, os.CopyFS(killed, os.DirFS(dir)))
+	require.NoError(t, next.Close(context.Background()))
+	again, err := Open(killed, "task", p.options())
+	require.NoError(t, err)
+	require.Equal(t, next.Ledger().Commits, again.Ledger().Commits)
+	require.NoError(t, again.Close(context.Background()))
 }
