@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/brockdb/brock/storage"
 )
@@ -118,6 +119,7 @@ func (r *TableRef) Restore(ctx context.Context, from storage.Version, build func
 		}
 		base := next.Ledger().Commits
 		finish := func(old *storage.Store, known storage.Version) (storage.Commit, error) {
+			t.shipTail(old)
 			v, err := t.cfg.Clock.Next(known)
 			if err != nil {
 				return storage.Commit{}, err
@@ -129,10 +131,8 @@ func (r *TableRef) Restore(ctx context.Context, from storage.Version, build func
 			out.Version, out.Later = v, commits-min(base, commits)
 			return next.Stamp(v, from, commits)
 		}
-		if t.cfg.Log != nil { // what the log has, the restore cannot take
-			if _, err := t.cfg.Log.Ship(ctx); err != nil {
-				t.log.Warn("the tail of a table that is restored is not in the change log; it stays in the replaced folder", "err", err)
-			}
+		if t.cfg.Log != nil { // most of it before commits wait
+			_, _ = t.cfg.Log.Ship(ctx) // see shipTail
 		}
 		done, err := t.exchangeFor(ctx, next, storage.WhyRestore, finish)
 		if err != nil {
@@ -148,6 +148,22 @@ func (r *TableRef) Restore(ctx context.Context, from storage.Version, build func
 		return nil
 	})
 	return out, err
+}
+
+// tailWithin bounds how long a restored table's commits wait for the change log.
+const tailWithin = 2 * time.Second
+
+// shipTail brings the last commits of a store that is about to be replaced into the
+// change log, while nothing commits: what the log has, the restore cannot take.
+func (t *table) shipTail(old *storage.Store) {
+	if t.tap == nil || old == nil || t.tap.Shipped().Commits >= old.Ledger().Commits {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), tailWithin)
+	defer cancel()
+	if _, err := t.cfg.Log.Ship(ctx); err != nil {
+		t.log.Warn("the tail of a table that is restored is not in the change log; it stays in the replaced folder", "err", err)
+	}
 }
 
 // Compact writes what lives into a new store and swaps it in; the old one is

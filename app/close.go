@@ -19,6 +19,20 @@ func (h *Hub) Close(ctx context.Context) error {
 	return h.err
 }
 
+// closeShips bounds how long the tables' close waits for the change log.
+const closeShips = 3 * time.Second
+
+// shipTail ships what the log has not got while the stores, which alone may have it,
+// are open. What they commit until they close is little, and in memory.
+func (h *Hub) shipTail(ctx context.Context) {
+	if h.group == nil || h.shipper == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, closeShips)
+	defer cancel()
+	_, _ = h.shipper.Ship(ctx) // what it could not do the shipper's close tries again
+}
+
 func (h *Hub) close(ctx context.Context) error {
 	h.opsMu.Lock()
 	close(h.closing)
@@ -34,6 +48,7 @@ func (h *Hub) close(ctx context.Context) error {
 	}
 	h.cursors.close()
 	h.pasts.close()
+	h.shipTail(ctx)
 	open := false // stores that did not close in time
 	if h.group != nil {
 		e := h.group.Close(ctx)

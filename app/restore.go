@@ -94,12 +94,13 @@ func (h *Hub) Restore(ctx context.Context, req RestoreRequest) (Restored, error)
 		}
 		out.Results = append(out.Results, r)
 	}
-	if req.To != "" && !req.DryRun {
+	failure := out.sum()
+	if req.To != "" && !req.DryRun && out.Status != StatusFailed {
 		if err := h.writeRestoredRegistry(req.To, out.Results, h.cfg.Wall.Now()); err != nil {
 			return out, err
 		}
 	}
-	return out, out.sum()
+	return out, failure
 }
 
 func (h *Hub) restoreTables(req RestoreRequest) ([]string, error) {

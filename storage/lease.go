@@ -61,7 +61,7 @@ func (s *Store) LeaseAt(v Version) (*Lease, error) {
 	var ok bool
 	var floor Version
 	l.long, ok = s.readers.register(func() Version {
-		floor = max(s.floor, Version(s.readers.discard.Load()))
+		floor = max(s.floor, Version(s.readers.discard.Load()), Version(s.restored.Load()))
 		return max(v, floor)
 	})
 	if !ok {

@@ -17,7 +17,7 @@ const refillBytes = 32 << 20
 func (t *Tap) collect(ctx context.Context, upTo storage.Version, room *int64) (st TableState, commits []storage.Commit, more bool) {
 	t.mu.Lock()
 	st = TableState{Table: t.table, Before: t.shipped, After: t.shipped, Through: t.through}
-	store, whole, broken := t.store, t.whole(), t.broken
+	store, whole, broken, sure := t.store, t.whole(), t.broken, t.sure
 	if t.busy {
 		upTo = min(upTo, t.low)
 	}
@@ -32,7 +32,7 @@ func (t *Tap) collect(ctx context.Context, upTo storage.Version, room *int64) (s
 			st.After, st.Commits = buf[n-1].Ledger, uint64(n)
 			st.Through = max(st.Through, st.After.Version)
 		}
-		if store != nil {
+		if sure { // a table that closed commits nothing more below this version
 			st.Through = max(st.Through, upTo)
 		}
 		return st, buf, false

@@ -24,6 +24,7 @@ type Tap struct {
 	shipped storage.Ledger   // as of the newest commit in the log
 	through storage.Version  // the log is complete through it
 	broken  error            // why the log cannot go on without a break
+	sure    bool             // what is known is all that the table has, also where it does not serve now
 }
 
 // Begin says that a commit is about to take its version.
@@ -112,7 +113,7 @@ func (t *Tap) Unknown() {
 		return
 	}
 	t.mu.Lock()
-	t.busy, t.store = false, nil
+	t.busy, t.store, t.sure = false, nil, false
 	t.mu.Unlock()
 }
 
@@ -131,6 +132,7 @@ func (t *Tap) serve(s *storage.Store) {
 	if t.store = s; s == nil {
 		return
 	}
+	t.sure = true
 	l := s.Ledger()
 	if n := len(t.buf); n > 0 && (l.Commits < t.seen || l.Commits == t.seen && l.Version != t.buf[n-1].Ledger.Version) {
 		t.s.held.Add(-t.bytes) // what memory has is not what the store has

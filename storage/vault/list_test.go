@@ -67,7 +67,7 @@ func TestListShowsBreaks(t *testing.T) {
 	lost.Commits = 3
 	for i, s := range []changelog.TableState{{}, {Before: lost, After: lost, Break: true}} {
 		s.Table, s.Through = "task", cutAt(i*2)
-		_, err := v.Log().Append(t.Context(), changelog.Head{From: v.Log().Through(), To: s.Through + 1, Tables: []changelog.TableState{s}}, nil)
+		_, err := v.Log().Append(t.Context(), changelog.Head{From: v.Log().Through(), To: s.Through, Tables: []changelog.TableState{s}}, nil)
 		require.NoError(t, err)
 	}
 	first := Restorable{Table: "task", From: v.born(), FromAt: At(v.born().Time()), To: cutAt(0), ToAt: At(cutAt(0).Time())}

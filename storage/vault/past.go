@@ -88,10 +88,7 @@ func (v *Vault) past(ctx context.Context, snaps []Snapshot, table string, at sto
 		p.Snapshot, p.Base, p.Bytes = s.Name, s.Ledger, s.Bytes
 		first.from, first.cut = s.Ledger, s.Cut
 	}
-	if p.Ledger = first.from; p.Snapshot == "" && at < v.born() {
-		return p, &storage.GapError{Table: table, After: 0, Until: v.born(), Problem: "there was no vault yet"}
-	}
-	if first.cut == at {
+	if p.Ledger = first.from; first.cut == at {
 		return p, nil
 	}
 	last := first
@@ -102,6 +99,9 @@ func (v *Vault) past(ctx context.Context, snaps []Snapshot, table string, at sto
 		if p.Ledger = c.Ledger; c.Restored != nil {
 			last = leg{from: c.Ledger, cut: c.Ledger.Version, to: at, restored: &storage.Commit{Ledger: c.Ledger, Restored: c.Restored}}
 		}
+	}
+	if p.Snapshot == "" && p.Ledger.Version == 0 && at < v.born() {
+		return p, &storage.GapError{Table: table, After: 0, Until: v.born(), Problem: "there was no vault yet"}
 	}
 	if last.restored != nil {
 		if err := v.beforeRestore(ctx, snaps, &p, *last.restored.Restored); err != nil {
@@ -193,20 +193,18 @@ func (v *Vault) born() storage.Version {
 // the vault's own begin where it is the table's.
 func (v *Vault) restorable(table string, snaps []Snapshot) (out []changelog.Range) {
 	for _, r := range v.changes.Ranges(table) {
-		from := storage.Version(0)
-		if r.From == 0 {
-			from = v.born()
-		} else {
-			for _, s := range snaps { // newest first
-				if s.Cut >= r.From && s.Cut <= r.To {
-					from = s.Cut
-				}
-			}
-			if from == 0 {
-				continue
+		from := storage.MaxVersion
+		for _, s := range snaps {
+			if s.Cut >= r.From && s.Cut <= r.To {
+				from = min(from, s.Cut)
 			}
 		}
-		out = append(out, changelog.Range{From: from, To: r.To})
+		if r.From == 0 {
+			from = min(from, v.born())
+		}
+		if from <= r.To {
+			out = append(out, changelog.Range{From: from, To: r.To})
+		}
 	}
 	return out
 }
