@@ -24,8 +24,12 @@ func (h *Hub) newShipper() *changelog.Shipper {
 	if h.cfg.LogInterval < 0 {
 		return nil
 	}
-	return changelog.NewShipper(changelog.ShipperConfig{Log: h.vault.Log(), Clock: h.clock, Wall: h.cfg.Wall,
-		Interval: h.cfg.LogInterval, Cap: h.cfg.LogCap, Broke: h.logBroke, Resumed: h.logResumed, Logger: h.log})
+	cfg := changelog.ShipperConfig{Log: h.vault.Log(), Clock: h.clock, Wall: h.cfg.Wall,
+		Interval: h.cfg.LogInterval, Cap: h.cfg.LogCap, Broke: h.logBroke, Resumed: h.logResumed, Logger: h.log}
+	if hook := h.cfg.Hooks.Log; hook != nil {
+		hook(&cfg)
+	}
+	return changelog.NewShipper(cfg)
 }
 
 // logBroke makes a coming break durable, before any table lets go.

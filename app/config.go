@@ -10,7 +10,9 @@ import (
 	"github.com/brockdb/brock/actors"
 	"github.com/brockdb/brock/bus"
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/changelog"
 	"github.com/brockdb/brock/storage/disk"
+	"github.com/brockdb/brock/storage/vault"
 	"github.com/jonboulle/clockwork"
 	"github.com/robfig/cron/v3"
 )
@@ -73,6 +75,8 @@ type Hooks struct {
 	FS     disk.FS              // through which Brock writes its own files; default the real one
 	Actors func(*actors.Config) // may change how the actors are made
 	Server func(*bus.Server)    // gets the embedded NATS server, to stop and restart it
+	Vault  func(*vault.Options) // may change how the vault is opened
+	Log    func(*changelog.ShipperConfig)
 }
 
 // DefaultTables returns the nine tables of an agent hub.

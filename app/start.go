@@ -53,7 +53,11 @@ func (h *Hub) takeData(context.Context) (err error) {
 
 func (h *Hub) openVault(context.Context) (err error) {
 	owner := vault.Owner{Hub: h.cfg.Name, ID: h.registry.HubID}
-	h.vault, err = vault.Open(h.fs(), h.cfg.Vault, owner, vault.Options{Logger: h.log, Now: h.cfg.Wall.Now, Progress: h.vaultProgress})
+	opts := vault.Options{Logger: h.log, Now: h.cfg.Wall.Now, Progress: h.vaultProgress}
+	if hook := h.cfg.Hooks.Vault; hook != nil {
+		hook(&opts)
+	}
+	h.vault, err = vault.Open(h.fs(), h.cfg.Vault, owner, opts)
 	if err != nil {
 		return fmt.Errorf("vault: %w", err)
 	}

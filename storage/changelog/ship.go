@@ -36,6 +36,7 @@ type ShipperConfig struct {
 	// Resumed is told which tables' logs went on after a break: from their state of
 	// now, for which there should soon be a snapshot.
 	Resumed func(tables []string)
+	Merge   MergeOptions // when segments are merged
 	Logger  *slog.Logger
 }
 
@@ -117,7 +118,7 @@ func (s *Shipper) tend(ctx context.Context) {
 		}
 		for done := true; done && ctx.Err() == nil; {
 			var err error
-			if done, err = s.cfg.Log.Merge(ctx, MergeOptions{}); err != nil && ctx.Err() == nil {
+			if done, err = s.cfg.Log.Merge(ctx, s.cfg.Merge); err != nil && ctx.Err() == nil {
 				s.log.Warn("segments of the change log could not be merged; it is tried again", "err", err)
 			}
 		}

@@ -31,7 +31,7 @@ func (v *Vault) base(ctx context.Context, spec SnapshotSpec) (Base, bool) {
 		return Base{}, false
 	}
 	size := v.changes.Size(spec.Table, s.Cut, spec.Cut)
-	if s.Bytes < chainMinBase || size > min(chainMaxLog, s.Bytes/chainMaxShare) ||
+	if s.Bytes < v.chainMin || size > min(chainMaxLog, s.Bytes/chainMaxShare) ||
 		spec.Cut.Time().Sub(s.Cut.Time()) > chainMaxAge || !v.logged(spec.Table, s.Cut, spec.Cut) {
 		return Base{}, false
 	}

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,9 @@ type Options struct {
 	// Lock takes the exclusive lock on the named file, or fails with [disk.ErrLocked].
 	// Default: [disk.TryLock], which works on the real file system only.
 	Lock func(file string) (unlock func() error, err error)
+	// ImageMin and ChainMin, in bytes, are for tests with small tables: from which
+	// size on files are copied, and from which a snapshot may be a base; 0: as usual.
+	ImageMin, ChainMin int64
 }
 
 // Vault is an open vault.
@@ -52,7 +56,8 @@ type Vault struct {
 	progress func(stage, table string, done, total int64)
 	build    func(ctx context.Context, dir, table string, entries iter.Seq2[storage.Entry, error], want storage.Ledger) error
 	partSize int64 // a snapshot's file is closed when it reaches this many bytes
-	imageMin int64 // see the constant
+	imageMin int64 // see the constants
+	chainMin int64
 	readOnly bool
 	unlock   func() error
 	swept    []string
@@ -72,7 +77,8 @@ type Vault struct {
 }
 
 func newVault(fsys disk.FS, dir string, o Options) *Vault {
-	v := &Vault{fs: fsys, dir: dir, log: o.Logger, now: o.Now, progress: o.Progress, build: storage.Build, partSize: 1 << 30, imageMin: imageMin,
+	v := &Vault{fs: fsys, dir: dir, log: o.Logger, now: o.Now, progress: o.Progress, build: storage.Build, partSize: 1 << 30,
+		imageMin: cmp.Or(o.ImageMin, imageMin), chainMin: cmp.Or(o.ChainMin, chainMinBase),
 		held: map[string]int{}, leaving: map[string]bool{},
 		pools: map[liveFile]pooled{}, instances: map[string]string{}}
 	if v.log == nil {

@@ -132,13 +132,17 @@ func (h *Harness) config() app.Config {
 	if h.Clock != nil {
 		c.Wall = h.Clock
 	}
-	c.Hooks = app.Hooks{FS: h.FS, Actors: h.configureActors, Server: func(s *bus.Server) {
+	c.Hooks.FS, c.Hooks.Actors = h.FS, h.configureActors
+	c.Hooks.Server = func(s *bus.Server) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.server = s
-	}}
+	}
 	return c
 }
+
+// Reconfigure changes the hub's configuration from its next start on.
+func (h *Harness) Reconfigure(change func(*app.Config)) { change(&h.set.config) }
 
 func (h *Harness) configureActors(c *actors.Config) {
 	for _, change := range h.set.actors {

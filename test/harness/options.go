@@ -26,7 +26,8 @@ func Tables(names ...string) Option {
 	return func(s *settings) { s.config.Tables = names }
 }
 
-// Configure changes the hub's configuration. Its hooks belong to the harness.
+// Configure changes the hub's configuration. Its hooks FS, Actors
+// and Server belong to the harness.
 func Configure(change func(*app.Config)) Option {
 	return func(s *settings) { change(&s.config) }
 }

@@ -1,0 +1,128 @@
+package model
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/disk"
+	"github.com/stretchr/testify/require"
+)
+
+// live compares the tables with the model.
+func (w *world) live() {
+	for _, name := range tables {
+		found, err := collect(w.table(name).Scan(w.ctx(), app.Range{}))
+		require.NoError(w.t, err, "table %s", name)
+		early, late := w.present()
+		require.Empty(w.t, w.past[name].now().differs(found, early, late), "table %s", name)
+	}
+}
+
+// restored makes the table as the vault has it at a moment, or as a snapshot has it,
+// and returns its records as of then.
+func (w *world) restored(name string, req app.RestoreRequest) (map[string]app.Record, app.Version, error) {
+	dir := filepath.Join(w.h.Dir, "look")
+	require.NoError(w.t, os.RemoveAll(dir))
+	req.Tables, req.To = []string{name}, dir
+	out, err := w.hub().Restore(w.ctx(), req)
+	if err != nil {
+		return nil, 0, err
+	}
+	at := out.Results[0].Version
+	d, err := storage.OpenTableDir(disk.OS, filepath.Join(dir, "tables", name), name)
+	require.NoError(w.t, err)
+	s, err := d.Open(storage.Options{MinFree: -1})
+	require.NoError(w.t, err)
+	defer func() { require.NoError(w.t, s.Close(w.ctx())) }()
+	l, err := s.LookAt(at)
+	require.NoError(w.t, err)
+	defer l.Release()
+	found, err := collect(l.Scan(app.Range{}))
+	require.NoError(w.t, err)
+	return found, at, nil
+}
+
+func number(v app.Version) string { return strconv.FormatUint(uint64(v), 10) }
+
+// moment holds the vault to the table's state at a version; must says that it has no
+// right to refuse it.
+func (w *world) moment(name string, v app.Version, must string) {
+	found, _, err := w.restored(name, app.RestoreRequest{At: number(v)})
+	if err != nil && notRestorable(err) {
+		require.Empty(w.t, must, "table %s at %d (%v): %v", name, v, v.Time(), err)
+		require.True(w.t, w.excused(name, v), "table %s at %d (%v), for no reason: %v", name, v, v.Time(), err)
+		return
+	}
+	require.NoError(w.t, err, "table %s at %d", name, v)
+	require.Empty(w.t, differs(w.past[name].at(v), found, v.Time(), v.Time()), "table %s at %d", name, v)
+}
+
+// notRestorable says so of a restore, whose failures are texts.
+func notRestorable(err error) bool {
+	var failed *app.FailedError
+	return errors.Is(err, app.ErrNotRestorable) || errors.As(err, &failed) && strings.Contains(failed.Error(), app.ErrNotRestorable.Error())
+}
+
+// look compares a view on the past, from the store or the vault, with the model.
+func (w *world) look(name string, v app.Version) {
+	p, err := w.hub().TableAt(w.ctx(), name, number(v))
+	if errors.Is(err, app.ErrNotRestorable) {
+		require.True(w.t, w.excused(name, v), "look at table %s at %d (%v), for no reason: %v", name, v, v.Time(), err)
+		return
+	}
+	require.NoError(w.t, err)
+	defer p.Close()
+	found, err := collect(p.Scan(w.ctx(), app.Range{}))
+	require.NoError(w.t, err)
+	require.Empty(w.t, differs(w.past[name].at(v), found, v.Time(), v.Time()), "look at table %s at %d", name, v)
+}
+
+// moments looks at some of the past.
+func (w *world) moments(n int) {
+	name := w.any()
+	vs := w.past[name].versions()
+	for range min(n, len(vs)) {
+		v := vs[w.rng.IntN(len(vs))]
+		if v += app.Version(w.rng.IntN(2)); w.rng.IntN(3) == 0 {
+			w.look(name, v)
+		} else {
+			w.moment(name, v, "")
+		}
+	}
+}
+
+// listed holds the list to its word: each end of each range, and a version within,
+// can be restored, and each snapshot is what the table was at its cut.
+func (w *world) listed() {
+	list, err := w.hub().List(w.ctx(), tables...)
+	require.NoError(w.t, err)
+	require.Empty(w.t, list.Problems)
+	for _, r := range list.Ranges {
+		from := max(r.From, 1)
+		for _, v := range []app.Version{from, r.To, from + app.Version(w.rng.Uint64N(uint64(r.To-from)+1))} {
+			w.moment(r.Table, v, "it is listed")
+		}
+	}
+	for _, s := range list.Snapshots {
+		found, at, err := w.restored(s.Table, app.RestoreRequest{Snapshot: s.Name})
+		require.NoError(w.t, err, "table %s, snapshot %s", s.Table, s.Name)
+		require.Equal(w.t, s.Cut, at)
+		require.Empty(w.t, differs(w.past[s.Table].at(at), found, at.Time(), at.Time()), "table %s, snapshot %s", s.Table, s.Name)
+		w.moment(s.Table, s.Cut, "there is a snapshot")
+	}
+}
+
+// sound verifies and drills.
+func (w *world) sound() {
+	rep, err := w.hub().Verify(w.ctx())
+	require.NoError(w.t, err)
+	require.Empty(w.t, rep.Problems)
+	drill, err := w.hub().Drill(w.ctx())
+	require.NoError(w.t, err)
+	require.Empty(w.t, drill.Problems)
+}
