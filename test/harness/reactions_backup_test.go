@@ -86,13 +86,13 @@ func (r *reactor) scheduled() {
 	p := r.h.BackupProbe()
 	ran := p.On(harness.Ran).Pass()
 	r.h.Advance(25 * time.Hour)
-	// An actor that had not set its timer yet sets it for a little after now.
+	// An actor that had not set its timer yet sets it for later, up to a day.
 	for met := false; !met; {
 		select {
 		case <-ran.Met():
 			met = true
-		case <-time.After(time.Second):
-			r.h.Advance(time.Minute)
+		case <-time.After(5 * time.Second):
+			r.h.Advance(25 * time.Hour)
 		case <-r.t.Context().Done():
 			r.t.FailNow()
 		}
