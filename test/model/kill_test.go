@@ -54,7 +54,7 @@ func (w *world) kill() {
 }
 
 func (w *world) killed() {
-	o := order{Dir: w.h.Dir, Seed: w.rng.Uint64(), Set: w.set, Offset: w.wall.Now().Sub(time.Now()), After: time.Minute}
+	o := order{Dir: w.h.Dir, Seed: w.rng.Uint64(), Set: w.set, Offset: time.Until(w.wall.Now()), After: time.Minute}
 	o.Set.Interval = time.Duration(1+w.rng.IntN(30)) * time.Millisecond
 	if w.rng.IntN(2) == 0 {
 		o.Ops = 1 + w.rng.IntN(400)
