@@ -88,7 +88,12 @@ func (v *Vault) past(ctx context.Context, snaps []Snapshot, table string, at sto
 		p.Snapshot, p.Base, p.Bytes = s.Name, s.Ledger, s.Bytes
 		first.from, first.cut = s.Ledger, s.Cut
 	}
-	if p.Ledger = first.from; first.cut == at {
+	unborn := &storage.GapError{Table: table, After: 0, Until: v.born(), Problem: "there was no vault yet"}
+	p.Ledger = first.from
+	switch {
+	case at == 0:
+		return p, unborn
+	case first.cut == at:
 		return p, nil
 	}
 	last := first
@@ -101,7 +106,7 @@ func (v *Vault) past(ctx context.Context, snaps []Snapshot, table string, at sto
 		}
 	}
 	if p.Snapshot == "" && p.Ledger.Version == 0 && at < v.born() {
-		return p, &storage.GapError{Table: table, After: 0, Until: v.born(), Problem: "there was no vault yet"}
+		return p, unborn
 	}
 	if last.restored != nil {
 		if err := v.beforeRestore(ctx, snaps, &p, *last.restored.Restored); err != nil {
