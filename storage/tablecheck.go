@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 )
 
 // TableSum is what [CheckTable] found in a table file.
@@ -66,6 +67,10 @@ type tableCheck struct {
 // groupBytes is how much is read at once.
 const groupBytes = 1 << 20
 
+// yieldBlocks is after how many blocks (of 4 KiB mostly) others get the processor: a
+// backup checks gigabytes beside commits that take microseconds.
+const yieldBlocks = 16
+
 // blocks checks the blocks group by group.
 func (c *tableCheck) blocks() error {
 	for i := 0; i < c.index.blocks; {
@@ -84,6 +89,9 @@ func (c *tableCheck) blocks() error {
 				return err
 			}
 			c.at, rest = c.at+int64(b.length), rest[b.length:]
+			if i%yieldBlocks == 0 {
+				runtime.Gosched()
+			}
 		}
 		if _, err := c.w.Write(c.group); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"iter"
 	"path/filepath"
+	"runtime"
 
 	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/disk"
@@ -157,8 +158,20 @@ func (s *sink) Write(b []byte) (int, error) {
 			left -= n
 		}
 	}
-	n, err := s.file.Write(b)
-	_, _ = s.sum.Write(b[:n])
-	s.size += int64(n)
-	return n, err
+	done := 0
+	for done < len(b) {
+		n, err := s.file.Write(b[done:min(done+turn, len(b))])
+		_, _ = s.sum.Write(b[done : done+n])
+		s.size += int64(n)
+		if done += n; err != nil {
+			return done, err
+		}
+		runtime.Gosched()
+	}
+	return done, nil
 }
+
+// turn is how many bytes a copy handles before it lets others have the processor. A
+// commit passes through several goroutines, and without that each would wait for the
+// ten milliseconds after which Go interrupts a copy.
+const turn = 64 << 10

@@ -50,8 +50,12 @@ func (b *bench) latencyHub(ctx context.Context, unsynced bool, rate int64) (idle
 	cfg := b.config()
 	cfg.Unsynced, cfg.CopyRate = unsynced, rate
 	var backups []time.Duration
-	for i := range *rounds {
-		cfg.Vault, cfg.LogInterval = filepath.Join(b.dir, fmt.Sprint("vault-paced-", i)), -1
+	cfg.Vault, cfg.LogInterval = filepath.Join(b.dir, "vault-paced"), -1
+	cfg.Data = filepath.Join(b.dir, "data-paced") // anew each time: without a log no old version goes
+	for range *rounds {
+		if err = os.CopyFS(cfg.Data, os.DirFS(b.dataDir())); err != nil {
+			break
+		}
 		err = with(ctx, cfg, func(h *app.Hub, t *app.Table) error {
 			settle()
 			put := func(key, value []byte) error { _, err := t.Put(ctx, key, value); return err }
@@ -69,7 +73,7 @@ func (b *bench) latencyHub(ctx context.Context, unsynced bool, rate int64) (idle
 			busy = append(busy, d...)
 			return err
 		})
-		if err = errors.Join(err, os.RemoveAll(cfg.Vault)); err != nil {
+		if err = errors.Join(err, os.RemoveAll(cfg.Vault), os.RemoveAll(cfg.Data)); err != nil {
 			break
 		}
 	}
