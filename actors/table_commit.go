@@ -127,7 +127,7 @@ func (a *tableActor) committed(m *committedMsg) {
 	a.inflight = nil
 	if errors.Is(m.err, storage.ErrCutPending) {
 		a.pending = append(m.group, a.pending...)
-		a.held = a.cfg.Wall.Now()
+		a.hold()
 		return
 	}
 	for i, g := range m.group {
@@ -139,6 +139,14 @@ func (a *tableActor) committed(m *committedMsg) {
 		a.log.Error("a commit failed; the table is opened again to see what was written", "err", m.err)
 		a.letGo()
 		a.open()
+	}
+}
+
+// hold makes commits wait for the flush or excuse of a cut that is published, unless
+// that came while the commit was under way.
+func (a *tableActor) hold() {
+	if a.cfg.Clock.Cut() > a.known {
+		a.held = a.cfg.Wall.Now()
 	}
 }
 

@@ -61,7 +61,8 @@ func (a *tableActor) exchangeDone(m *exchangedMsg) {
 	}
 	a.swapping = nil
 	if errors.Is(m.err, storage.ErrCutPending) {
-		a.exchange, a.held = m.msg, a.cfg.Wall.Now() // once more after the pin
+		a.exchange = m.msg // once more after the pin
+		a.hold()
 		return
 	}
 	if errors.Is(m.err, storage.ErrUnknownOutcome) {

@@ -107,3 +107,42 @@ func TestLatestAfterACleanStop(t *testing.T) {
 	require.GreaterOrEqual(t, out.Results[1].Version, v)
 	require.EqualValues(t, 1, out.Results[1].Records)
 }
+
+// A hub that ended before the backup that closes a break makes it at its next start.
+func TestABreakIsClosedByTheNextStart(t *testing.T) {
+	h := harness.New(t, harness.Tables("a"))
+	h.Stop()
+	file := filepath.Join(h.Dir, "data", "changelog.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"tables":["a","gone"]}`), 0o600))
+	h.Start()
+	h.Expect(harness.Event(app.BackupComplete))
+	h.Stop() // which waits for what comes after the backup
+	require.NoFileExists(t, file)
+}
+
+// A commit that finds a cut pending, and whose table is excused from that cut before
+// the outcome of the commit comes, goes on at once and not with the next backup.
+func TestExcusedWhileACommitIsUnderWay(t *testing.T) {
+	h := harness.New(t, harness.Tables("a", "b"), harness.Offline())
+	probe := h.TableProbe("a")
+	excuse := probe.On(harness.Excuse).Hold()
+	_, err := h.Hub().Backup(t.Context(), "b")
+	require.NoError(t, err)
+	excuse.Wait()
+	committed := probe.On(harness.Committed).Hold()
+	done := make(chan error, 1)
+	go func() {
+		_, err := tableOf(h).Put(t.Context(), []byte("k"), []byte("v"))
+		done <- err
+	}()
+	committed.Wait()
+	excuse.Lift()
+	probe.Await(harness.Excuse)
+	committed.Lift()
+	select {
+	case err := <-done:
+		require.NoError(t, err)
+	case <-time.After(10 * time.Second):
+		t.Fatal("the write waits for ever")
+	}
+}
