@@ -2,11 +2,14 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/brockdb/brock/actors"
 	"github.com/brockdb/brock/storage/changelog"
+	"github.com/brockdb/brock/storage/disk"
 )
 
 // breaksFile remembers breaks of the change log until a snapshot has closed them.
@@ -35,6 +38,20 @@ func (h *Hub) newShipper() *changelog.Shipper {
 // logBroke makes a coming break durable, before any table lets go.
 func (h *Hub) logBroke(tables []string, why error) error {
 	return writeJSON(h.fs(), h.path(breaksFile), logBreak{Tables: tables, At: h.cfg.Wall.Now().UTC(), Reason: why.Error()})
+}
+
+// closeBreak goes on with what an end of the process left open: a break that no backup
+// has closed yet.
+func (h *Hub) closeBreak() {
+	var open logBreak
+	b, err := disk.ReadFile(h.fs(), h.path(breaksFile))
+	if err != nil || json.Unmarshal(b, &open) != nil || h.shipper == nil {
+		return
+	}
+	served := slices.DeleteFunc(open.Tables, func(name string) bool { return !slices.Contains(h.Tables(), name) })
+	if len(served) > 0 {
+		h.logResumed(served)
+	}
 }
 
 // logResumed backs the tables up: their past begins anew with that snapshot.

@@ -22,6 +22,7 @@ func (h *Hub) startKeeper() {
 	if b, err := disk.ReadFile(h.fs(), h.path(scrubsFile)); err == nil && json.Unmarshal(b, &h.scrubs) != nil {
 		h.scrubs = scrubbed{} // then the tables are scrubbed a little early
 	}
+	h.closeBreak()
 	ctx, done, err := h.begin(h.life)
 	if err != nil {
 		return

@@ -66,11 +66,13 @@ func (c *Clock) Observe(v Version) {
 	c.last = max(c.last, v)
 }
 
-// Now returns the present as a version, without issuing one. Expiry is judged by it.
+// Now returns the present as a version, without issuing one: all that are issued later
+// are above it, and it never goes back. Expiry is judged by it.
 func (c *Clock) Now() Version {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return max(c.last, VersionAt(c.wall()))
+	c.last = max(c.last, VersionAt(c.wall()))
+	return c.last
 }
 
 // Last returns the highest version issued: every later one is above it.

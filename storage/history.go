@@ -73,9 +73,12 @@ func (l *Lease) nextFollows(after Ledger, upTo Version) error {
 // follows checks that c is the commit after the one that left the ledger, and whole.
 func (l *Lease) follows(after Ledger, c Commit) error {
 	problem := ""
-	if c.Ledger.Commits != after.Commits+1 {
+	switch {
+	case c.Ledger.Commits != after.Commits+1:
 		problem = fmt.Sprintf("commit %d is followed by commit %d", after.Commits, c.Ledger.Commits)
-	} else {
+	case c.Ledger.Writes == 0 && c.Restored == nil: // only restores write nothing
+		problem = "what was restored is not known any more"
+	default:
 		problem = c.Ledger.Misses(c.Changes)
 	}
 	if problem == "" {

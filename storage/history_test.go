@@ -296,3 +296,29 @@ func TestACompactedStoreIsKilled(t *testing.T) {
 	require.Equal(t, next.Ledger().Commits, again.Ledger().Commits)
 	require.NoError(t, again.Close(context.Background()))
 }
+
+// A rebuilt store has the ledger of its last commit, but not what that restored: it
+// cannot tell of the commit.
+func TestARestoreThatWasForgottenIsAGap(t *testing.T) {
+	p := newPast(t, 3)
+	p.live(10, 50)
+	before := p.Ledger()
+	_, err := p.Stamp(p.v+1, p.v-1, before.Commits)
+	require.NoError(t, err)
+	l, err := p.Lease()
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "next")
+	require.NoError(t, l.Rebuild(context.Background(), dir))
+	l.Release()
+	next, err := Open(dir, "task", p.options())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, next.Close(context.Background())) }()
+	l, err = next.Lease()
+	require.NoError(t, err)
+	defer l.Release()
+	for _, err := range l.History(before, MaxVersion) {
+		require.ErrorIs(t, err, ErrGap)
+		return
+	}
+	t.Fatal("it has no history at all")
+}

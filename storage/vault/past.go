@@ -74,6 +74,9 @@ func (v *Vault) Past(ctx context.Context, table string, at storage.Version) (Pas
 		return Past{}, err
 	}
 	p, err := v.past(ctx, snaps, table, at)
+	if err == nil && (at == 0 || p.Snapshot == "" && p.Ledger.Version == 0 && at < v.born()) {
+		err = &storage.GapError{Table: table, After: 0, Until: v.born(), Problem: "there was no vault yet"}
+	}
 	if errors.Is(err, storage.ErrGap) || errors.Is(err, changelog.ErrBehind) {
 		err = &NotRestorableError{Table: table, At: at, Ranges: v.restorable(table, snaps), Err: err}
 	}
@@ -88,12 +91,7 @@ func (v *Vault) past(ctx context.Context, snaps []Snapshot, table string, at sto
 		p.Snapshot, p.Base, p.Bytes = s.Name, s.Ledger, s.Bytes
 		first.from, first.cut = s.Ledger, s.Cut
 	}
-	unborn := &storage.GapError{Table: table, After: 0, Until: v.born(), Problem: "there was no vault yet"}
-	p.Ledger = first.from
-	switch {
-	case at == 0:
-		return p, unborn
-	case first.cut == at:
+	if p.Ledger = first.from; first.cut == at {
 		return p, nil
 	}
 	last := first
@@ -104,9 +102,6 @@ func (v *Vault) past(ctx context.Context, snaps []Snapshot, table string, at sto
 		if p.Ledger = c.Ledger; c.Restored != nil {
 			last = leg{from: c.Ledger, cut: c.Ledger.Version, to: at, restored: &storage.Commit{Ledger: c.Ledger, Restored: c.Restored}}
 		}
-	}
-	if p.Snapshot == "" && p.Ledger.Version == 0 && at < v.born() {
-		return p, unborn
 	}
 	if last.restored != nil {
 		if err := v.beforeRestore(ctx, snaps, &p, *last.restored.Restored); err != nil {
