@@ -73,9 +73,6 @@ func (h *history) at(v app.Version) []state {
 func (h *history) forget(v app.Version) {
 	h.epochs = slices.DeleteFunc(h.epochs, func(e epoch) bool { return e.lo >= v })
 	h.top = v
-	for i := range h.epochs {
-		h.epochs[i].hi = min(h.epochs[i].hi, max(v, h.epochs[i].lo+1))
-	}
 }
 
 // versions returns those at which the table is known to have changed.

@@ -49,11 +49,24 @@ type line struct {
 // had done.
 func (w *world) kill() {
 	w.h.Stop()
-	w.killed()
+	pending := w.killed()
 	w.h.Start()
+	for name, l := range pending {
+		w.settleAny(name, w.became(l))
+	}
 }
 
-func (w *world) killed() {
+// became is what a table may be after what the line says.
+func (w *world) became(l line) []state {
+	h := w.past[l.Table]
+	if l.Restore {
+		return h.at(l.From)
+	}
+	return []state{h.now().with(l.Batch, 0)}
+}
+
+// killed returns, by table, what was not answered.
+func (w *world) killed() (pending map[string]line) {
 	o := order{Dir: w.h.Dir, Seed: w.rng.Uint64(), Set: w.set, Offset: time.Until(w.wall.Now()), After: time.Minute}
 	o.Set.Interval = time.Duration(1+w.rng.IntN(30)) * time.Millisecond
 	if w.rng.IntN(2) == 0 {
@@ -69,7 +82,7 @@ func (w *world) killed() {
 	out, err := cmd.StdoutPipe()
 	require.NoError(w.t, err)
 	require.NoError(w.t, cmd.Start())
-	pending := map[string]line{}
+	pending = map[string]line{}
 	in := json.NewDecoder(bufio.NewReader(out))
 	for {
 		var l line
@@ -81,16 +94,7 @@ func (w *world) killed() {
 	}
 	_ = cmd.Wait() // it was killed
 	w.advance(time.Duration(w.rng.IntN(5)) * time.Second)
-	w.h.Start()
-	for name, l := range pending {
-		if !l.Restore {
-			w.settle(name, w.past[name].now().with(l.Batch, 0))
-			continue
-		}
-		may := w.past[name].at(l.From)
-		w.settle(name, may[0])
-	}
-	w.h.Stop()
+	return pending
 }
 
 func (w *world) learn(l line, pending map[string]line) {
@@ -193,7 +197,9 @@ func (v *victim) live(name string, rng *rand.Rand) {
 	for err == nil {
 		switch p := rng.IntN(60); {
 		case p == 0:
-			_, err = v.h.Compact(ctx, name)
+			if _, err = v.h.Compact(ctx, name); waits(err) {
+				err = nil
+			}
 		case p == 1 && len(known) > 0:
 			at := known[rng.IntN(len(known))]
 			v.say(line{Table: name, Restore: true, From: at})

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/changelog"
 	"github.com/brockdb/brock/storage/vault"
 	"github.com/brockdb/brock/test/harness"
@@ -73,6 +74,7 @@ type world struct {
 	h   *harness.Harness
 
 	wall   *wall
+	began  time.Time              // when the vault was made
 	latest time.Time              // that the wall clock ever was
 	past   map[string]*history    // of each table
 	doubts map[string][]span      // where its log may have a break
@@ -87,7 +89,7 @@ type world struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 17)), past: map[string]*history{}, doubts: map[string][]span{}}
 	start := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	w.wall, w.latest = &wall{FakeClock: clockwork.NewFakeClockAt(start)}, start
+	w.wall, w.latest, w.began = &wall{FakeClock: clockwork.NewFakeClockAt(start)}, start, start
 	for _, name := range tables {
 		w.past[name] = &history{}
 	}
@@ -127,13 +129,17 @@ func (w *world) saw(v app.Version) {
 	}
 }
 
-// present is between which times the hub's clock is.
+// present is between which times the hub's clock is: it does not go back with the wall
+// clock, if it has looked.
 func (w *world) present() (early, late time.Time) {
-	early = w.wall.Now()
+	early, late = w.wall.Now(), w.latest
 	if t := w.top().Time(); t.After(early) {
 		early = t
 	}
-	return early, early.Add(blur)
+	if early.After(late) {
+		late = early
+	}
+	return early, late.Add(blur)
 }
 
 // jump sets the wall clock, which no timer notices.
@@ -182,7 +188,9 @@ func (w *world) sure(cut app.Version, tables []string) {
 
 // excused says whether the table's state at the version may be gone.
 func (w *world) excused(table string, v app.Version) bool {
-	return !v.Time().After(w.latest.Add(-w.set.Window)) ||
+	may := w.past[table].at(v)
+	unborn := len(may) == 1 && len(may[0]) == 0 && v < storage.VersionAt(w.began)
+	return unborn || !v.Time().After(w.latest.Add(-w.set.Window)) ||
 		slices.ContainsFunc(w.doubts[table], func(s span) bool { return s.lo <= v && (v <= s.hi || s.hi == 0) })
 }
 
