@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -51,30 +52,45 @@ func (h *Hub) snapshotSource(ref string) findSource {
 		ref = vault.Latest
 	}
 	return func(_ context.Context, table string) (source, error) {
-		snap, err := h.vault.Resolve(table, ref)
+		var snap vault.Snapshot
+		release, err := h.hold(table, func() (_ string, err error) {
+			snap, err = h.vault.Resolve(table, ref)
+			return snap.Name, err
+		})
 		if err != nil {
 			return source{}, err
 		}
-		release, err := h.vault.Hold(table, snap.Name)
 		return source{at: snap.Cut, snapshot: snap.Name, ledger: snap.Ledger, bytes: snap.Bytes, release: release,
 			build: func(ctx context.Context, dir string) error {
 				_, err := h.vault.BuildStore(ctx, table, snap.Name, dir, h.restoreProgress(snap.Run, table))
 				return err
-			}}, err
+			}}, nil
 	}
+}
+
+// hold keeps the snapshot that find finds. Where retention is faster there is another one.
+func (h *Hub) hold(table string, find func() (snapshot string, err error)) (release func(), err error) {
+	for range 10 {
+		var name string
+		if name, err = find(); err != nil || name == "" {
+			return func() {}, err
+		}
+		if release, err = h.vault.Hold(table, name); !errors.Is(err, vault.ErrNoSnapshot) {
+			return release, err
+		}
+	}
+	return nil, err
 }
 
 func (h *Hub) pastSource(at storage.Version) findSource {
 	return func(ctx context.Context, table string) (source, error) {
-		p, err := h.vault.Past(ctx, table, at)
+		var p vault.Past
+		release, err := h.hold(table, func() (_ string, err error) {
+			p, err = h.vault.Past(ctx, table, at)
+			return p.Snapshot, err
+		})
 		if err != nil {
 			return source{}, err
-		}
-		release := func() {}
-		if p.Snapshot != "" {
-			if release, err = h.vault.Hold(table, p.Snapshot); err != nil {
-				return source{}, err
-			}
 		}
 		return source{at: at, snapshot: p.Snapshot, ledger: p.Ledger, bytes: p.Bytes, release: release,
 			build: func(ctx context.Context, dir string) error {

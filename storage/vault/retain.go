@@ -37,7 +37,9 @@ func (v *Vault) Retain(ctx context.Context, table string, keep int, window time.
 	}
 	needed := anchors(snaps, v.now(), window)
 	if window > 0 {
-		v.keepSources(needed, table, snaps, storage.VersionAt(v.now().Add(-window)))
+		start := storage.VersionAt(v.now().Add(-window))
+		keepBegins(needed, v.changes.Ranges(table), snaps, start)
+		v.keepSources(needed, table, snaps, start)
 	}
 	kept, victims := divide(snaps, keep, needed)
 	for _, s := range kept {

@@ -37,6 +37,28 @@ func anchors(snaps []Snapshot, now time.Time, window time.Duration) map[string]b
 	return stay
 }
 
+// keepBegins adds the snapshots that a stretch of the log can be read from: the first one
+// behind each break, while the window has moments that nothing else leads to.
+func keepBegins(needed map[string]bool, ranges []changelog.Range, snaps []Snapshot, start storage.Version) {
+	for _, r := range ranges {
+		if r.From == 0 || r.To <= start {
+			continue // it begins empty, or is over
+		}
+		first := -1
+		for i, s := range snaps { // newest first
+			if s.Cut < r.From || s.Cut > r.To {
+				continue
+			}
+			if first = i; s.Cut <= start {
+				break
+			}
+		}
+		if first >= 0 {
+			needed[snaps[first].Name] = true
+		}
+	}
+}
+
 // TrimLog removes the segments of the change log that no restore needs any more:
 // those before the oldest snapshot of each table, once that lies below the window's
 // start. It returns their names.

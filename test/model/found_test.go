@@ -146,3 +146,25 @@ func TestExcusedWhileACommitIsUnderWay(t *testing.T) {
 		t.Fatal("the write waits for ever")
 	}
 }
+
+// The backup that closes a break is what the log goes on from: retention leaves it while
+// the window has moments behind the break.
+func TestWhatClosesABreakStays(t *testing.T) {
+	h, tb := one(t, harness.Configure(func(c *app.Config) { c.Keep, c.LogCap = 1, 1 }))
+	away := h.FS.On(harness.AnyChange, "vault/log/*").Fail(syscall.EIO)
+	writeTo(t, tb, "k")
+	_, err := h.Hub().Backup(t.Context()) // the log cannot be written: the tables let go
+	require.NoError(t, err)
+	away.Lift()
+	writeTo(t, tb, "k")
+	_, err = h.Hub().Backup(t.Context())
+	require.NoError(t, err)
+	v := writeTo(t, tb, "k")
+	for range 3 {
+		_, err = h.Hub().Backup(t.Context())
+		require.NoError(t, err)
+		writeTo(t, tb, "k")
+	}
+	_, err = h.Hub().Restore(t.Context(), app.RestoreRequest{Tables: []string{"a"}, At: number(v)})
+	require.NoError(t, err)
+}
