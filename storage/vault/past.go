@@ -131,6 +131,7 @@ func (v *Vault) beforeRestore(ctx context.Context, snaps []Snapshot, p *Past, fr
 // by a full scan. progress, which may be nil, is told bytes. Whatever fails, dir is
 // gone afterwards.
 func (v *Vault) BuildPast(ctx context.Context, p Past, dir string, progress func(done, total int64)) (err error) {
+	defer v.changes.Hold(v.oldest(p))()
 	if p.Snapshot == "" {
 		err = v.build(ctx, dir, p.Table, func(func(storage.Entry, error) bool) {}, storage.Ledger{})
 	} else {
@@ -143,7 +144,6 @@ func (v *Vault) BuildPast(ctx context.Context, p Past, dir string, progress func
 	if err != nil || len(p.legs) == 0 {
 		return err
 	}
-	defer v.changes.Hold(v.oldest(p))()
 	return storage.Rework(ctx, dir, p.Table, p.Ledger, func(s *storage.Store) error {
 		for _, l := range p.legs {
 			if err := v.redoLeg(ctx, s, p.Table, l); err != nil {
