@@ -28,8 +28,10 @@ func (w *world) gone() {
 // directory that takes the place of the lost one. Where behind is set the vault may
 // lack the last writes.
 func (w *world) bringBack(behind bool) {
+	through := w.logged()
 	for _, name := range tables {
-		if slices.ContainsFunc(w.past[name].epochs, func(e epoch) bool { return len(e.state) > 0 && e.lo+1 == e.hi }) {
+		known := func(e epoch) bool { return len(e.state) > 0 && e.lo+1 == e.hi && (!behind || e.hi <= through[name]) }
+		if slices.ContainsFunc(w.past[name].epochs, known) {
 			_, err := w.table(name).Count(w.ctx())
 			require.ErrorIs(w.t, err, app.ErrUnavailable, "table %s must not be silently empty", name)
 		}
