@@ -1,7 +1,5 @@
-// Package agenthub is a small agent hub on Brock, kept as an example. Agents are
-// programs that ask it over NATS; all that it knows lies in Brock tables. Read hub.go,
-// tasks.go (leases, fencing, retries, dead letters), messages.go (mailboxes, channels)
-// and serve.go, and copy what you need. The requests:
+// Package agenthub is a small agent hub on Brock, an example to copy from. Its agents ask
+// it over NATS:
 //
 //	agents.task.submit      {"kind", "payload"}                   a task
 //	agents.task.take        {"agent"}                             a task with its token, or 404
@@ -11,11 +9,7 @@
 //	agents.channel.post     {"from", "to", "body"}                the message with its number
 //	agents.channel.history  {"channel", "after"}                  100 messages after that number
 //
-// Nothing is kept in memory: a hub that is killed goes on where it was. The version of
-// a record is the fence: a task's token is the version that taking it wrote, and it is
-// finished on the condition that its record still has that version, so an agent that
-// was too slow overwrites nothing. The generation, a counter, would not do: a restore
-// sets it back, and versions never go back. A batch is atomic within one table; where
-// two take part, one decides and the other's write may be repeated (see Hub.bury). A
-// backup is one cut over all tables: restore together what belongs together.
+// Nothing is kept in memory: a hub that is killed goes on where it was. A task's token
+// is the version that taking it wrote; finishing fails when its record has another one. A
+// batch is atomic within one table; where two take part, see Hub.bury.
 package agenthub

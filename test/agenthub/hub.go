@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/app"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 )
 
@@ -28,6 +29,7 @@ type Hub struct {
 	queue, dead     app.JSONTable[Task]
 	mailbox, mail   app.JSONTable[Message] // what waits to be read, and all there ever was
 	channels, posts app.JSONTable[Message] // each channel's first message, and all of them
+	nc              *nats.Conn
 	service         micro.Service
 	mu              sync.Mutex // guards closed, and keeps work from starting after it
 	closed          bool
