@@ -63,6 +63,9 @@ func (h *Hub) close(ctx context.Context) error {
 	} else if e := waitFor(ctx, &h.pasts.ending); e != nil {
 		h.log.Warn("what was built of the past is still open; the next start removes it", "err", e)
 	}
+	if h.doors != nil {
+		h.doors.audit.close()
+	}
 	if h.bus != nil {
 		busCtx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		if e := h.bus.Close(busCtx); e != nil {

@@ -28,8 +28,13 @@ type Config struct {
 	Tables []string // default: those of the last time, or [DefaultTables]
 	Fresh  bool     // let a table whose store is lost start empty
 
-	NATSAddr string // loopback host:port of the embedded NATS; default "127.0.0.1:0", a free port
-	HTTPAddr string // host:port for health probes; default "": no HTTP
+	NATSAddr string // host:port of the embedded NATS, loopback unless there is TLS; default "127.0.0.1:0", a free port
+	HTTPAddr string // host:port of the HTTP API and health probes; default "": no HTTP
+	// HTTPHosts are names under which HTTP is asked, such as behind a proxy, besides
+	// loopback names and the address itself. A request for any other Host is refused.
+	HTTPHosts []string
+	// TLS protects NATS and HTTP. Without it both listen on loopback only.
+	TLS      TLS
 	Schedule string // cron expression, "@daily", "@every 10m" or "off"; default "@daily"
 	Keep     int    // snapshots kept per table; default 3
 	CopyRate int64  // bytes per second that a backup may copy; default 0: no limit
@@ -150,6 +155,9 @@ func (c Config) Validate() error {
 	if err := c.checkSubjects(); err != nil {
 		return err
 	}
+	if err := c.checkDoors(); err != nil {
+		return err
+	}
 	if c.Keep < 1 {
 		return fmt.Errorf("%w configuration: keep must be at least 1, not %d", ErrInvalid, c.Keep)
 	}
@@ -157,10 +165,13 @@ func (c Config) Validate() error {
 	return err
 }
 
-// absolute makes the directories absolute: they stand in events and run records,
+// absolute makes the paths absolute: they stand in events and run records,
 // where nobody knows what they are relative to.
 func (c *Config) absolute() (err error) {
-	for _, dir := range []*string{&c.Data, &c.Vault} {
+	for _, dir := range []*string{&c.Data, &c.Vault, &c.TLS.Cert, &c.TLS.Key, &c.TLS.CA} {
+		if *dir == "" {
+			continue
+		}
 		if *dir, err = filepath.Abs(*dir); err != nil {
 			return err
 		}

@@ -64,6 +64,7 @@ func (h *Hub) endpoints(trigger string) []bus.Endpoint {
 		{Name: "compact", Limit: heavyLimit, Handler: on(func(ctx context.Context, r tablesRequest) (any, error) {
 			return outcome(h.compact(ctx, trigger, r.Tables))
 		})},
+		{Name: "credentials.rotate", Handler: on(h.rotateEndpoint)},
 		{Name: "records.get", Handler: on(h.getRecord)},
 		{Name: "records.put", Handler: on(h.putRecord)},
 		{Name: "records.delete", Handler: on(h.deleteRecords)},

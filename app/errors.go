@@ -30,6 +30,7 @@ var (
 	ErrNotRestorable  = vault.ErrNotRestorable
 	ErrGap            = storage.ErrGap
 	ErrAddrInUse      = bus.ErrAddrInUse
+	ErrNotLoopback    = bus.ErrNotLoopback
 	ErrVaultInUse     = vault.ErrInUse
 	ErrVaultForeign   = vault.ErrForeign
 	// ErrRunning says that another hub has the data directory open.

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/app/internal/road"
-	"github.com/brockdb/brock/bus"
 	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/disk"
 )
@@ -31,16 +30,6 @@ const (
 	streamDir       = "jetstream"
 	scratchDir      = road.ScratchDir
 )
-
-// makeCredentials loads the credentials, or makes them at the first start.
-func makeCredentials(fsys disk.FS, data string) (bus.Credentials, error) {
-	c, err := road.LoadCredentials(data)
-	if errors.Is(err, fs.ErrNotExist) {
-		c = bus.NewCredentials()
-		err = writeJSON(fsys, filepath.Join(data, credentialsFile), c)
-	}
-	return c, err
-}
 
 // registry is <data>/tables.json: the hub's identity and every table it ever had.
 type registry struct {

@@ -27,7 +27,8 @@ type Hub struct {
 	log      *slog.Logger
 	lock     *disk.Lock
 	registry registry
-	creds    bus.Credentials
+	credsMu  sync.Mutex
+	creds    bus.Credentials // guarded by credsMu once the hub serves
 	clock    *storage.Clock
 	vault    *vault.Vault
 	shipper  *changelog.Shipper // nil: no change log
@@ -36,6 +37,8 @@ type Hub struct {
 	spool    *bus.Spool // takes the events of an offline hub
 	group    *actors.Group
 	web      *web.Server
+	doors    *doors
+	cert     *certificate // nil: no TLS
 	cursors  *cursors
 	pasts    *pasts
 	scrubs   scrubbed      // the keeper's
@@ -123,9 +126,6 @@ func (h *Hub) HTTPURL() string {
 	}
 	return h.web.URL()
 }
-
-// Credentials returns the credentials of the hub's roles. Keep them secret.
-func (h *Hub) Credentials() Credentials { return h.creds }
 
 // Name returns the hub's name.
 func (h *Hub) Name() string { return h.cfg.Name }

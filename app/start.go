@@ -8,7 +8,6 @@ import (
 
 	"github.com/brockdb/brock/actors"
 	"github.com/brockdb/brock/app/internal/road"
-	"github.com/brockdb/brock/app/web"
 	"github.com/brockdb/brock/bus"
 	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/disk"
@@ -40,6 +39,11 @@ func (h *Hub) takeData(context.Context) (err error) {
 	if h.creds, err = makeCredentials(h.fs(), h.cfg.Data); err != nil {
 		return fmt.Errorf("credentials: %w", err)
 	}
+	h.closeDirectories()
+	if err := h.openTLS(); err != nil {
+		return err
+	}
+	h.doors = newDoors(h.cfg, h.creds)
 	h.loadHistory()
 	if h.registry, err = loadRegistry(h.fs(), h.cfg.Data, h.started); err != nil {
 		return err
@@ -87,8 +91,8 @@ func (h *Hub) openBus(ctx context.Context) (err error) {
 		return err
 	}
 	if h.cfg.NATS == nil {
-		h.server, err = bus.StartServer(ctx, bus.ServerConfig{Hub: h.cfg.Name, Addr: h.cfg.NATSAddr,
-			StoreDir: h.path(streamDir), Credentials: h.creds, Logger: h.log, Subjects: h.cfg.Subjects})
+		h.server, err = bus.StartServer(ctx, bus.ServerConfig{Hub: h.cfg.Name, Addr: h.cfg.NATSAddr, TLS: h.tls(),
+			StoreDir: h.path(streamDir), Credentials: h.creds, Logger: h.log, Subjects: h.cfg.Subjects, Refused: h.doors.refused})
 		if err != nil {
 			return err
 		}
@@ -97,6 +101,9 @@ func (h *Hub) openBus(ctx context.Context) (err error) {
 		}
 	}
 	h.bus, err = bus.Open(ctx, bus.Config{Hub: h.cfg.Name, OutboxDir: h.path(eventsDir), Server: h.server, Conn: h.cfg.NATS, Logger: h.log})
+	if err == nil {
+		h.doors.audit.sendTo(h.bus.Audit)
+	}
 	return err
 }
 
@@ -190,18 +197,21 @@ func (h *Hub) chooseTables() ([]actors.TableConfig, error) {
 func (h *Hub) serve(ctx context.Context) (err error) {
 	p := road.Presence{Hub: h.cfg.Name, PID: pid(), StartedAt: h.started.UTC()}
 	if h.cfg.HTTPAddr != "" && !h.cfg.Offline {
-		if h.web, err = web.Start(h.cfg.HTTPAddr, h.isReady, h.log); err != nil {
+		if err = h.startWeb(); err != nil {
 			return err
 		}
 		p.HTTPURL = h.web.URL()
 	}
 	if h.bus != nil {
-		if err := h.bus.Serve(bus.ServiceConfig{Version: Release, Description: "durable tables with proven backups", Endpoints: h.endpoints(actors.TriggerRequest)}); err != nil {
+		if err := h.serveRequests(); err != nil {
 			return err
 		}
 	}
 	if h.server != nil {
 		p.NATSURL = h.server.URL()
+	}
+	if h.cert != nil {
+		p.TLSName, p.TLSCA = h.cert.name(), h.cfg.TLS.CA
 	}
 	if h.cfg.Offline {
 		return nil

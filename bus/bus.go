@@ -17,7 +17,8 @@ type Bus struct {
 	own      *Conn // for the embedder; nil until it asks, guarded by mu
 	stream   *eventStream
 	outbox   *outbox
-	progress *progressSender
+	progress *sender[Progress]
+	audits   *sender[Audit]
 
 	stopWork context.CancelFunc
 	work     sync.WaitGroup

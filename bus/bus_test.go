@@ -39,10 +39,10 @@ func TestProgressDuringOutage(t *testing.T) {
 	require.NoError(t, w.server.Stop(w.ctx()))
 	// Until the client has noticed, it takes what it is given.
 	eventually(t, "the client has noticed", func() bool { return !b.Status().Connected })
-	for range 10 * progressBuffer {
+	for range 10 * senderBuffer {
 		b.Progress(Progress{})
 	}
-	eventually(t, "all are dropped", func() bool { return b.Status().ProgressDropped == 10*progressBuffer })
+	eventually(t, "all are dropped", func() bool { return b.Status().ProgressDropped == 10*senderBuffer })
 	require.False(t, b.Status().Connected)
 }
 

@@ -34,7 +34,17 @@ func (c *call) run() {
 	if err != nil && c.service.ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = stoppedError()
 	}
+	r, more := result.(Reply)
+	if more {
+		result = r.Value
+	}
 	c.answer(result, err)
+	if more && r.Then != nil {
+		if err := flush(c.service.ctx, c.service.conn); err != nil {
+			c.service.log.Warn("a reply may not have left", "endpoint", c.endpoint.Name, "error", err)
+		}
+		r.Then()
+	}
 }
 
 // handle runs the handler; a panic becomes an error.
@@ -46,7 +56,7 @@ func (c *call) handle() (result any, err error) {
 			result, err = nil, &Error{Code: CodeInternal, Status: 500, Message: "internal error; the hub's log has more"}
 		}
 	}()
-	return c.endpoint.Handler(c.service.ctx, c.body)
+	return c.endpoint.Handler(context.WithValue(c.service.ctx, replyKey{}, c.reply), c.body)
 }
 
 // answer sends the reply, the first time that it is called.

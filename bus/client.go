@@ -2,6 +2,8 @@ package bus
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -45,14 +47,23 @@ type waiter struct {
 // stock one, for servers that are not the embedded one. Errors match
 // ErrAuthentication, ErrUnreachable or ErrConfig; they name the address, and
 // never the password.
-func Dial(ctx context.Context, rawURL string, cred Credential, role Role) (*Client, error) {
+//
+// A server at tls://host:port must show a certificate that trust accepts; without one the
+// system's roots decide.
+func Dial(ctx context.Context, rawURL string, cred Credential, role Role, trust ...*tls.Config) (*Client, error) {
 	addr, err := clientAddr(rawURL)
 	if err != nil {
 		return nil, err
 	}
 	c := &Client{addr: addr, subs: newFamily(), waiting: map[*waiter]struct{}{}}
 	dialer := &firstDial{ctx: ctx}
-	c.nc, err = nats.Connect(rawURL, c.options(ctx, cred, role, dialer)...)
+	opts := c.options(ctx, cred, role, dialer)
+	for _, t := range trust {
+		if t != nil {
+			opts = append(opts, nats.Secure(t))
+		}
+	}
+	c.nc, err = nats.Connect(rawURL, opts...)
 	dialer.over()
 	if err != nil {
 		c.subs.close()
@@ -108,6 +119,11 @@ func dialError(ctx context.Context, addr string, err error) error {
 	}
 	if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) {
 		return fmt.Errorf("%w: the NATS server at %s does not know this user and password; use those in the hub's credentials.json (brock env --role viewer prints them)", ErrAuthentication, addr)
+	}
+	var unknown x509.UnknownAuthorityError
+	var misnamed x509.HostnameError
+	if errors.As(err, &unknown) || errors.As(err, &misnamed) {
+		return fmt.Errorf("%w: the NATS server at %s shows a certificate that is not trusted (%w); name the file with its authority's certificate with --tls-ca", ErrUntrusted, addr, err)
 	}
 	return fmt.Errorf("%w: no NATS server answers at %s (%w); is the hub running?", ErrUnreachable, addr, err)
 }

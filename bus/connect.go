@@ -34,7 +34,7 @@ func (s *Server) connect(user, inbox, name string, pending int, log *slog.Logger
 		nats.ReconnectHandler(func(*Conn) { log.Debug("NATS connection is back", "name", name) }),
 		nats.ErrorHandler(logAsync(log, name)),
 	}, more...)
-	return nats.Connect(s.URL(), opts...) // the URL is a placeholder: the provider is asked
+	return nats.Connect("nats://hub", opts...) // a placeholder: the provider is asked
 }
 
 // logAsync logs what NATS reports outside any call.

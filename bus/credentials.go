@@ -81,9 +81,24 @@ func (c Credentials) GoString() string { return c.String() }
 // LogValue hides the secrets from slog.
 func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// validate says which role lacks what, never the value.
-func (c Credentials) validate() error {
-	users := map[string]Role{}
+// Rotate returns the credentials with new passwords and tokens for the roles.
+func (c Credentials) Rotate(roles ...Role) Credentials {
+	for _, role := range roles {
+		switch role {
+		case Admin:
+			c.Admin = newCredential(c.Admin.User)
+		case Operator:
+			c.Operator = newCredential(c.Operator.User)
+		case Viewer:
+			c.Viewer = newCredential(c.Viewer.User)
+		}
+	}
+	return c
+}
+
+// Validate says which role lacks what, never the value. The error matches ErrConfig.
+func (c Credentials) Validate() error {
+	users, tokens := map[string]Role{}, map[string]Role{}
 	for _, role := range Roles() {
 		cred, _ := c.Role(role)
 		switch other, taken := users[cred.User]; {
@@ -94,7 +109,10 @@ func (c Credentials) validate() error {
 		case taken:
 			return configError("the roles %s and %s share a user name", other, role)
 		}
-		users[cred.User] = role
+		if other, taken := tokens[cred.Token]; taken && cred.Token != "" {
+			return configError("the roles %s and %s share a token", other, role)
+		}
+		users[cred.User], tokens[cred.Token] = role, role
 	}
 	return nil
 }

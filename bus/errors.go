@@ -10,7 +10,7 @@ import (
 var (
 	// ErrAddrInUse: another process listens on the server's address.
 	ErrAddrInUse = errors.New("bus: address in use")
-	// ErrNotLoopback: the server's address is not a loopback address.
+	// ErrNotLoopback: other machines can reach the address, and there is no TLS.
 	ErrNotLoopback = errors.New("bus: address is not loopback")
 	// ErrServerStart: the embedded server did not start.
 	ErrServerStart = errors.New("bus: NATS server did not start")
@@ -24,6 +24,8 @@ var (
 	ErrNoStream = errors.New("bus: no event stream")
 	// ErrAuthentication: the server knows no such user and password.
 	ErrAuthentication = errors.New("bus: authentication failed")
+	// ErrUntrusted: the server's certificate is nobody's who is trusted.
+	ErrUntrusted = errors.New("bus: certificate not trusted")
 	// ErrUnreachable: nobody answers at the address.
 	ErrUnreachable = errors.New("bus: server unreachable")
 	// ErrNoHub: the server runs, but no hub of that name serves the endpoint.

@@ -49,12 +49,14 @@ func (b *Bus) prepare(ctx context.Context) error {
 }
 
 func (b *Bus) start() {
-	b.progress = newProgressSender(b.events)
+	b.progress = newSender(b.events, ProgressEvents)
+	b.audits = newSender(b.events, AuditEvents)
 	b.subs = newFamily()
 	var ctx context.Context
 	ctx, b.stopWork = context.WithCancel(context.Background())
 	b.work.Go(func() { b.outbox.run(ctx) })
 	b.work.Go(func() { b.progress.run(ctx) })
+	b.work.Go(func() { b.audits.run(ctx) })
 	b.work.Go(func() { b.watch(ctx) })
 }
 

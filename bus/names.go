@@ -6,6 +6,7 @@ import "regexp"
 const (
 	SubjectEvents   = "backups"          // final events, kept in the stream
 	SubjectProgress = "backups.progress" // progress, kept nowhere
+	SubjectAudit    = "backups.audit"    // who asked for what, kept nowhere
 	StreamName      = "BACKUPS"
 )
 

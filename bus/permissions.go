@@ -2,6 +2,7 @@ package bus
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/nats-io/jwt/v2"
 	natsserver "github.com/nats-io/nats-server/v2/server"
@@ -25,12 +26,27 @@ const (
 	ownInbox = "_INBOX" + internalPrefix + "own"
 )
 
-// What each role may ask, beyond what the role before it may.
-var (
-	viewerEndpoints   = []string{"health", "list", "run"}
-	operatorEndpoints = []string{"backup", "verify", "drill", "restore", "compact"}
-	adminEndpoints    = []string{"records.>"}
-)
+// endpointsOf says what each role may ask, beyond what the role before it may. It is
+// the one list of who may what, on every road.
+var endpointsOf = map[Role][]string{
+	Viewer:   {"health", "list", "run"},
+	Operator: {"backup", "verify", "drill", "restore", "compact"},
+	Admin:    {"records.>", "credentials.rotate"},
+}
+
+// LeastRole returns the least role that may ask the endpoint, "" for one that nobody
+// from outside may.
+func LeastRole(endpoint string) Role {
+	for _, role := range Roles() {
+		for _, own := range endpointsOf[role] {
+			family, many := strings.CutSuffix(own, ">")
+			if own == endpoint || many && strings.HasPrefix(endpoint, family) {
+				return role
+			}
+		}
+	}
+	return ""
+}
 
 // discovery is what `nats micro` sends.
 var discovery = []string{
@@ -59,10 +75,9 @@ var replay = []string{
 // roleUsers builds the NATS users of the three roles.
 func roleUsers(cfg ServerConfig) []*natsserver.User {
 	publish := append(append([]string{}, discovery...), replay...)
-	added := map[Role][]string{Viewer: viewerEndpoints, Operator: operatorEndpoints, Admin: adminEndpoints}
 	var users []*natsserver.User
 	for _, role := range Roles() {
-		for _, endpoint := range added[role] {
+		for _, endpoint := range endpointsOf[role] {
 			publish = append(publish, requestSubject(cfg.Hub, endpoint))
 		}
 		cred, _ := cfg.Credentials.Role(role)
@@ -71,10 +86,19 @@ func roleUsers(cfg ServerConfig) []*natsserver.User {
 			Username: cred.User,
 			Password: cred.Password,
 			Permissions: allow(slices.Concat(publish, pub), append(sub,
-				SubjectEvents, SubjectProgress, "_INBOX.>", role.inboxPrefix()+".>")),
+				append(liveFor(role), "_INBOX.>", role.inboxPrefix()+".>")...)),
 		})
 	}
 	return users
+}
+
+// liveFor are the subjects of the hub that a role may listen to.
+func liveFor(role Role) []string {
+	live := []string{SubjectEvents, SubjectProgress}
+	if role.May(Operator) {
+		live = append(live, SubjectAudit)
+	}
+	return live
 }
 
 // internalUsers builds the hub's own users and the embedder's, usable only in this
@@ -93,7 +117,7 @@ func internalUsers(cfg ServerConfig, password string) []*natsserver.User {
 	return []*natsserver.User{{
 		Username: userEvents, Password: password, AllowedConnectionTypes: inProcess,
 		Permissions: allow(
-			[]string{SubjectEvents, SubjectProgress, "$JS.API.>"},
+			[]string{SubjectEvents, SubjectProgress, SubjectAudit, "$JS.API.>"},
 			[]string{SubjectEvents, SubjectProgress, hubInbox + ".>"}),
 	}, {
 		Username: userRequests, Password: password, AllowedConnectionTypes: inProcess,

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,18 +23,21 @@ const (
 	maxPayload    = 32 << 20
 	maxMemory     = 64 << 20 // JetStream memory: the state of consumers
 	readyInterval = 50 * time.Millisecond
+	tlsTimeout    = 5 * time.Second // of a client's handshake
 )
 
 // ServerConfig says how to run the embedded NATS server.
 type ServerConfig struct {
 	Hub         string        // the hub's name, [a-z0-9_-]{1,64}; required
-	Addr        string        // loopback host and port, port 0 picks a free one; default DefaultAddr
+	Addr        string        // host and port, loopback unless there is TLS; port 0 picks a free one; default DefaultAddr
+	TLS         *tls.Config   // of the clients' side; nil: none
 	StoreDir    string        // where the event stream lives, made 0700; required
 	Credentials Credentials   // who may connect; required
 	MaxAge      time.Duration // age bound of the event stream; default DefaultMaxAge
 	MaxBytes    int64         // size bound of the event stream; default DefaultMaxBytes
 	Logger      *slog.Logger  // default: discard
 	Subjects    []Subject     // of the embedder's own
+	Refused     func(Refusal) // hears of each connection, publish and subscription that is refused; must not wait
 }
 
 func (c ServerConfig) withDefaults() ServerConfig {
@@ -64,11 +68,11 @@ func (c ServerConfig) validate() error {
 			return err
 		}
 	}
-	return c.Credentials.validate()
+	return c.Credentials.Validate()
 }
 
-// Server is the embedded NATS server. It listens on loopback only, keeps its
-// stream on disk with every write synced, takes no signals and never ends the
+// Server is the embedded NATS server. Without TLS it listens on loopback only. It keeps
+// its stream on disk with every write synced, takes no signals and never ends the
 // process. Its methods may be called from any goroutine.
 type Server struct {
 	cfg      ServerConfig
@@ -90,7 +94,7 @@ func StartServer(ctx context.Context, cfg ServerConfig) (*Server, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	addr, err := loopbackAddr(cfg.Addr)
+	addr, err := listenAddr(cfg.Addr, cfg.TLS != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -104,11 +108,51 @@ func StartServer(ctx context.Context, cfg ServerConfig) (*Server, error) {
 	return s, nil
 }
 
-// URL returns where clients connect, without user info.
+// SetCredentials lets in who has the new credentials, and cuts the connections of who
+// has only the old ones. The hub's own connections stay. Where the error is not nil the old
+// ones go on counting.
+func (s *Server) SetCredentials(creds Credentials) error {
+	if err := creds.Validate(); err != nil {
+		return err
+	}
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	s.mu.Lock()
+	old, ns, addr := s.cfg.Credentials, s.nats, s.addr
+	s.cfg.Credentials = creds
+	s.mu.Unlock()
+	if ns == nil {
+		return nil // the next start has them
+	}
+	if err := ns.ReloadOptions(s.options(addr)); err != nil {
+		s.mu.Lock()
+		s.cfg.Credentials = old
+		s.mu.Unlock()
+		return fmt.Errorf("bus: new credentials: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) credentials() Credentials {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cfg.Credentials
+}
+
+// URL returns where clients connect, without user info: nats://host:port, or tls://. Of
+// a server that listens on every address it names loopback.
 func (s *Server) URL() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return "nats://" + s.addr
+	scheme := "nats://"
+	if s.cfg.TLS != nil {
+		scheme = "tls://"
+	}
+	host, port, _ := net.SplitHostPort(s.addr)
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return scheme + net.JoinHostPort(host, port)
 }
 
 // Restart starts the server again after Stop, on the same address and store.

@@ -12,8 +12,9 @@ import (
 	natsserver "github.com/nats-io/nats-server/v2/server"
 )
 
-// loopbackAddr checks addr and returns it with a numeric host.
-func loopbackAddr(addr string) (string, error) {
+// listenAddr checks addr and returns it with a host that says where it is: what others
+// can reach must be encrypted.
+func listenAddr(addr string, encrypted bool) (string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", configError("the NATS address %q is not host:port", addr)
@@ -24,8 +25,11 @@ func loopbackAddr(addr string) (string, error) {
 	if host == "localhost" {
 		host = "127.0.0.1"
 	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return "", fmt.Errorf("%w: %q; use 127.0.0.1, or reach the hub through a tunnel or a leaf node", ErrNotLoopback, addr)
+	if host == "" {
+		host = "0.0.0.0"
+	}
+	if ip := net.ParseIP(host); !encrypted && (ip == nil || !ip.IsLoopback()) {
+		return "", fmt.Errorf("%w: %q can be reached from other machines, and nothing would be encrypted; set tls_cert and tls_key, or use 127.0.0.1", ErrNotLoopback, addr)
 	}
 	return net.JoinHostPort(host, port), nil
 }
@@ -39,7 +43,7 @@ func (s *Server) boot(ctx context.Context, addr string) (*natsserver.Server, err
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrServerStart, err)
 	}
-	log := newServerLog(s.cfg.Logger)
+	log := newServerLog(s.cfg.Logger, s.noteRefusal)
 	ns.SetLoggerV2(log, false, false, false)
 	ns.Start()
 	if err := awaitReady(ctx, ns, log, addr); err != nil {
@@ -58,7 +62,10 @@ func (s *Server) options(addr string) *natsserver.Options {
 	if port == 0 {
 		port = natsserver.RANDOM_PORT
 	}
-	users := append(roleUsers(s.cfg), internalUsers(s.cfg, s.password)...)
+	s.mu.Lock()
+	cfg := s.cfg
+	s.mu.Unlock()
+	users := append(roleUsers(cfg), internalUsers(cfg, s.password)...)
 	return &natsserver.Options{
 		ServerName:             "brock-" + s.cfg.Hub,
 		Host:                   host,
@@ -72,6 +79,9 @@ func (s *Server) options(addr string) *natsserver.Options {
 		JetStreamMaxMemory:     maxMemory,
 		JetStreamMaxStore:      2*s.cfg.MaxBytes + maxPayload,
 		DisableJetStreamBanner: true,
+		TLS:                    s.cfg.TLS != nil,
+		TLSConfig:              s.cfg.TLS,
+		TLSTimeout:             tlsTimeout.Seconds(),
 	}
 }
 

@@ -10,19 +10,28 @@ import (
 // serverLog gives nats-server a logger that cannot end the process, and keeps
 // the first thing that it called fatal.
 type serverLog struct {
-	log   *slog.Logger
-	once  sync.Once
-	fatal chan string // holds one
+	log     *slog.Logger
+	refused func(line string) bool // takes the lines that tell of a refusal
+	once    sync.Once
+	fatal   chan string // holds one
 }
 
-func newServerLog(log *slog.Logger) *serverLog {
-	return &serverLog{log: log, fatal: make(chan string, 1)}
+func newServerLog(log *slog.Logger, refused func(line string) bool) *serverLog {
+	return &serverLog{log: log, refused: refused, fatal: make(chan string, 1)}
 }
 
 func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug(line(format, v)) }
 func (l *serverLog) Debugf(format string, v ...any)  { l.log.Debug(line(format, v)) }
 func (l *serverLog) Tracef(format string, v ...any)  { l.log.Debug(line(format, v)) }
-func (l *serverLog) Errorf(format string, v ...any)  { l.log.Error(line(format, v)) }
+
+// Errorf lowers refusals, of which anybody who reaches the port can cause any number.
+func (l *serverLog) Errorf(format string, v ...any) {
+	if l.refused(strings.TrimSpace(fmt.Sprintf(format, v...))) {
+		l.log.Debug(line(format, v))
+		return
+	}
+	l.log.Error(line(format, v))
+}
 
 // Warnf lowers two warnings about what was chosen with open eyes: passwords
 // are 256 random bits and need no bcrypt, and large payloads carry imports.

@@ -30,6 +30,13 @@ const (
 // own goroutine.
 type Handler func(ctx context.Context, body []byte) (reply any, err error)
 
+// Reply is a handler's reply with something to do once it is on its way, such as what
+// cuts the asker off.
+type Reply struct {
+	Value any
+	Then  func()
+}
+
 // Endpoint is one thing that can be asked, on the subject brock.<hub>.<name>.
 type Endpoint struct {
 	Name    string // such as "backup" or "records.get"
@@ -42,6 +49,7 @@ type ServiceConfig struct {
 	Version     string // of Brock, semver without a leading v
 	Description string // default "Durable tables with proven backups"
 	Endpoints   []Endpoint
+	Refused     func(Refusal) // hears of each request that is not taken; may be nil; must not wait
 }
 
 // service runs the micro service. Callbacks of nats.go are serial, so each
@@ -50,6 +58,7 @@ type service struct {
 	micro  micro.Service
 	conn   *Conn
 	log    *slog.Logger
+	refuse func(Refusal)
 	ctx    context.Context // of the handlers
 	cancel context.CancelFunc
 
@@ -70,7 +79,7 @@ func startService(nc *Conn, hub string, cfg ServiceConfig, log *slog.Logger) (*s
 	if cfg.Description == "" {
 		cfg.Description = "Durable tables with proven backups"
 	}
-	s := &service{conn: nc, log: log, working: map[*call]struct{}{}}
+	s := &service{conn: nc, log: log, refuse: cfg.Refused, working: map[*call]struct{}{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	queue := ServiceName + "-" + hub // the stock group is shared by every service
 	var err error
@@ -103,6 +112,10 @@ func (s *service) add(hub string, e Endpoint) error {
 	if e.Name == "" || e.Handler == nil {
 		return configError("an endpoint needs a name and a handler")
 	}
+	role := LeastRole(e.Name)
+	if role == "" {
+		return configError("no role may ask the endpoint %q: say in permissions.go which", e.Name)
+	}
 	if e.Limit <= 0 {
 		e.Limit = DefaultEndpointLimit
 	}
@@ -111,6 +124,7 @@ func (s *service) add(hub string, e Endpoint) error {
 	err := s.micro.AddEndpoint(strings.ReplaceAll(e.Name, ".", "-"),
 		micro.HandlerFunc(func(req micro.Request) { s.accept(ep, req) }),
 		micro.WithEndpointSubject(requestSubject(hub, e.Name)),
+		micro.WithEndpointMetadata(map[string]string{"role": string(role)}),
 		micro.WithEndpointPendingLimits(-1, pendingBytes))
 	if err != nil {
 		return fmt.Errorf("bus: serve %s: %w", e.Name, err)
@@ -126,6 +140,9 @@ func (s *service) accept(ep *served, req micro.Request) {
 	}
 	c := &call{service: s, endpoint: ep, reply: req.Reply(), body: req.Data()}
 	if refusal := s.admit(c); refusal != nil {
+		if s.refuse != nil {
+			s.refuse(Refusal{Role: LeastRole(ep.Name), What: ep.Name, Code: refusal.Code})
+		}
 		c.answer(nil, refusal)
 		return
 	}

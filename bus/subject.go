@@ -67,18 +67,19 @@ func wellFormed(subject string) bool {
 // known says whether the role is one, or none.
 func (r Role) known() bool { return r == "" || slices.Contains(Roles(), r) }
 
-// may says whether r can do what takes at least the role least.
-func (r Role) may(least Role) bool {
+// May says whether r can do what takes at least the role least; nobody can do what takes
+// none.
+func (r Role) May(least Role) bool {
 	return least != "" && slices.Index(Roles(), r) >= slices.Index(Roles(), least)
 }
 
 // subjectsFor are the subjects that a role may publish and subscribe to.
 func subjectsFor(role Role, subjects []Subject) (publish, subscribe []string) {
 	for _, s := range subjects {
-		if role.may(s.Publish) {
+		if role.May(s.Publish) {
 			publish = append(publish, s.Name)
 		}
-		if role.may(s.Subscribe) {
+		if role.May(s.Subscribe) {
 			subscribe = append(subscribe, s.Name)
 		}
 	}

@@ -43,6 +43,10 @@ func Call(ctx context.Context, hub *app.Hub, endpoint string, body, out any) err
 			continue
 		}
 		reply, err := e.Handler(ctx, data)
+		if r, ok := reply.(bus.Reply); ok {
+			reply = r.Value
+			defer r.Then()
+		}
 		if err != nil || out == nil {
 			return err
 		}

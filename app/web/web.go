@@ -1,71 +1,109 @@
-// Package web is the hub's HTTP listener.
+// Package web is the hub's HTTP listener: the doors that every request passes, and the
+// routes behind them. What a route answers is its owner's.
 package web
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
+
+	"github.com/brockdb/brock/bus"
 )
 
-// ErrNotLoopback says that the address is not a loopback address: there is no TLS
-// to listen beyond the machine with.
-var ErrNotLoopback = errors.New("HTTP address is not loopback")
+// Config says where to listen, who may come in, and what is there.
+type Config struct {
+	Addr  string      // host:port, loopback unless there is TLS; port 0 picks a free one
+	TLS   *tls.Config // nil: none
+	Hosts []string    // names under which clients may ask, besides loopback and the address itself
+	Ready func() bool // whether the hub serves
+	Keys  *Keys       // who may come in
+	// Let says whether a role may start one more piece of work, and else how long to wait.
+	Let    func(bus.Role) (wait time.Duration, ok bool)
+	Done   func(Asked) // hears of each request that was refused or may change something; may be nil
+	Routes []Route     // besides /healthz and /readyz
+	Logger *slog.Logger
 
-// Server serves /healthz (the process lives) and /readyz (the hub serves).
-type Server struct {
-	http *http.Server
-	addr net.Addr
-	done sync.WaitGroup
+	headers time.Duration // within which a request's head must arrive; tests are less patient
 }
 
-// Start listens on the loopback host:port; port 0 picks a free one.
-func Start(addr string, ready func() bool, log *slog.Logger) (*Server, error) {
-	host, _, err := net.SplitHostPort(addr)
+// Server is the listener. Each request passes the same doors.
+type Server struct {
+	cfg    Config
+	routes []Route
+	mux    *http.ServeMux
+	hosts  hosts
+	origin *http.CrossOriginProtection
+	http   *http.Server
+	addr   net.Addr
+	done   sync.WaitGroup
+}
+
+// Time limits of a connection. Routes have their own for the answer.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 30 * time.Second
+	idleTimeout   = time.Minute
+	maxHeader     = 16 << 10
+)
+
+// Start listens. Errors match [bus.ErrNotLoopback], or say what is wrong with a route.
+func Start(cfg Config) (*Server, error) {
+	host, _, err := net.SplitHostPort(cfg.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("HTTP address %q: %w", addr, err)
+		return nil, fmt.Errorf("HTTP address %q: %w", cfg.Addr, err)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("%w: %q; use 127.0.0.1 and put a proxy with TLS in front", ErrNotLoopback, addr)
+	if cfg.TLS == nil && !loopback(host) {
+		return nil, fmt.Errorf("HTTP: %w: %q can be reached from other machines, and nothing would be encrypted; set tls_cert and tls_key, or use 127.0.0.1", bus.ErrNotLoopback, cfg.Addr)
 	}
-	l, err := net.Listen("tcp", addr)
+	if cfg.headers == 0 {
+		cfg.headers = headerTimeout
+	}
+	s := &Server{cfg: cfg, hosts: newHosts(host, cfg.Hosts), origin: http.NewCrossOriginProtection()}
+	if err := s.mount(append(probes(cfg.Ready), cfg.Routes...)); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", cfg.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("HTTP: cannot listen on %s: %w; choose another with --http-addr (port 0 picks a free one)", addr, err)
+		return nil, fmt.Errorf("HTTP: cannot listen on %s: %w; choose another with --http-addr (port 0 picks a free one)", cfg.Addr, err)
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if ready() {
-			say(w, http.StatusOK, "ready")
-		} else {
-			say(w, http.StatusServiceUnavailable, "not ready")
+	s.addr = l.Addr()
+	s.http = &http.Server{Handler: s, TLSConfig: cfg.TLS, ReadHeaderTimeout: cfg.headers, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug)}
+	s.done.Go(func() {
+		serve := s.http.Serve
+		if cfg.TLS != nil {
+			serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+		}
+		if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
+			cfg.Logger.Error("HTTP listener ended", "err", err)
 		}
 	})
-	s := &Server{addr: l.Addr(), http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
-		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}}
-	s.done.Add(1)
-	go func() {
-		defer s.done.Done()
-		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("HTTP listener ended", "err", err)
-		}
-	}()
 	return s, nil
 }
 
-func say(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = fmt.Fprintln(w, text)
-}
+// Routes returns what is mounted, for tests that walk it.
+func (s *Server) Routes() []Route { return s.routes }
 
-// URL returns the listener's address as http://host:port.
-func (s *Server) URL() string { return "http://" + s.addr.String() }
+// URL returns the listener's address as http://host:port, or https://. Of one that
+// listens on every address it names loopback.
+func (s *Server) URL() string {
+	scheme := "http://"
+	if s.cfg.TLS != nil {
+		scheme = "https://"
+	}
+	addr := s.addr.String()
+	if a, ok := s.addr.(*net.TCPAddr); ok && a.IP.IsUnspecified() {
+		addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(a.Port))
+	}
+	return scheme + addr
+}
 
 // Close waits for requests under way as long as ctx allows, then cuts them.
 func (s *Server) Close(ctx context.Context) error {
@@ -75,4 +113,9 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	s.done.Wait()
 	return err
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/brockdb/brock/app"
@@ -94,11 +97,41 @@ func (c *cli) dial(ctx context.Context, p remote.Presence, role bus.Role) (*onli
 	if p.NATSURL == "" {
 		return nil, fmt.Errorf("the hub on %s (pid %d) uses a NATS server that its program brought along; ask it there", c.data, p.PID)
 	}
-	client, err := bus.Dial(ctx, p.NATSURL, cred, role)
+	trust, err := c.trust(p)
+	if err != nil {
+		return nil, err
+	}
+	client, err := bus.Dial(ctx, p.NATSURL, cred, role, trust)
 	if err != nil {
 		return nil, fmt.Errorf("the hub on %s (pid %d) does not answer: %w", c.data, p.PID, err)
 	}
 	return &online{client, p.Hub}, nil
+}
+
+// trust says which certificate the hub must show, nil where it shows none. The hub runs
+// on this machine and its directory is ours, so that it tells which name to ask for: the
+// address need not be in the certificate.
+func (c *cli) trust(p remote.Presence) (*tls.Config, error) {
+	if !strings.HasPrefix(p.NATSURL, "tls:") {
+		return nil, nil
+	}
+	out := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: p.TLSName}
+	file := c.tlsCA
+	if file == "" {
+		file = p.TLSCA
+	}
+	if file == "" {
+		return out, nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("the authority's certificate cannot be read: %w", err)
+	}
+	out.RootCAs = x509.NewCertPool()
+	if !out.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, usagef("%s holds no certificate in PEM", file)
+	}
+	return out, nil
 }
 
 func (o *online) ask(ctx context.Context, endpoint string, req, out any) error {
@@ -127,6 +160,7 @@ const (
 // openHub opens a hub. Other commands hold the directory's lock for a moment
 // while they look for a hub or work offline, so it tries for a while.
 func openHub(ctx context.Context, cfg app.Config) (*app.Hub, error) {
+	closeFiles()
 	for end := time.Now().Add(lockPatience); ; {
 		hub, err := app.Open(ctx, cfg)
 		if !errors.Is(err, app.ErrRunning) || time.Now().After(end) || ctx.Err() != nil {

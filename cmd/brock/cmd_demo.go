@@ -75,6 +75,7 @@ func (d *demo) open(ctx context.Context, vault string, serve bool) (err error) {
 	if serve {
 		cfg.HTTPAddr = "127.0.0.1:0"
 	}
+	closeFiles()
 	if d.hub, err = app.Open(ctx, cfg); err != nil {
 		return err
 	}

@@ -38,6 +38,7 @@ once. The directory and its tables are made when they do not exist.`,
 				return err
 			}
 			o.cfg.Data, o.cfg.Vault = c.directories()
+			o.cfg.TLS.CA = c.tlsCA
 			o.cfg.Logger, _ = c.logger(o.logLevel)
 			return c.serve(cmd.Context(), o.cfg)
 		},
@@ -52,8 +53,11 @@ func (o *serveOptions) flags(cmd *cobra.Command) {
 	f.SortFlags = false
 	f.StringVar(&o.cfg.Name, "name", "", "the hub's `name` (default that of the last time, or hub)")
 	f.StringSliceVar(&o.cfg.Tables, "tables", nil, "`names` of the tables, a,b,c (default those of the last time, or the nine of an agent hub)")
-	f.StringVar(&o.cfg.NATSAddr, "nats-addr", bus.DefaultAddr, "loopback `host:port` for NATS; port 0 picks a free one")
-	f.StringVar(&o.cfg.HTTPAddr, "http-addr", "127.0.0.1:8420", "loopback `host:port` for HTTP; port 0 picks a free one, empty means none")
+	f.StringVar(&o.cfg.NATSAddr, "nats-addr", bus.DefaultAddr, "`host:port` for NATS, loopback unless there is TLS; port 0 picks a free one")
+	f.StringVar(&o.cfg.HTTPAddr, "http-addr", "127.0.0.1:8420", "`host:port` for HTTP, loopback unless there is TLS; port 0 picks a free one, empty means none")
+	f.StringSliceVar(&o.cfg.HTTPHosts, "http-hosts", nil, "`names` under which HTTP is asked besides its address, such as behind a proxy")
+	f.StringVar(&o.cfg.TLS.Cert, "tls-cert", "", "`file` with the certificate for NATS and HTTP, in PEM")
+	f.StringVar(&o.cfg.TLS.Key, "tls-key", "", "`file` with its private key")
 	f.StringVar(&o.cfg.Schedule, "schedule", "@daily", "when to back up: five cron fields, @daily, @every 10m or off")
 	f.IntVar(&o.cfg.Keep, "keep", 3, "how many snapshots of each table to keep")
 	f.DurationVar(&o.cfg.LogInterval, "log-interval", time.Second, "how long a commit waits at most before it is in the vault's change log; -1s: no change log")
@@ -92,8 +96,20 @@ func (c *cli) checkServe(o serveOptions) error {
 	if _, _, err := net.SplitHostPort(o.cfg.HTTPAddr); err != nil && o.cfg.HTTPAddr != "" {
 		return c.refuse("http_addr", "%q is not host:port", o.cfg.HTTPAddr)
 	}
+	if err := c.checkDoors(o.cfg); err != nil {
+		return err
+	}
 	return c.checkPart("name", app.Config{Name: o.cfg.Name}, c.checkPart("tables", app.Config{Tables: o.cfg.Tables},
 		c.checkPart("schedule", app.Config{Schedule: o.cfg.Schedule}, c.checkPart("log_window", app.Config{LogWindow: o.cfg.LogWindow}, nil))))
+}
+
+// checkDoors refuses addresses that others can reach where nothing is encrypted.
+func (c *cli) checkDoors(cfg app.Config) error {
+	if (cfg.TLS.Cert == "") != (cfg.TLS.Key == "") {
+		return usagef("TLS needs both files, --tls-cert and --tls-key")
+	}
+	return c.checkPart("nats_addr", app.Config{NATSAddr: cfg.NATSAddr, TLS: cfg.TLS},
+		c.checkPart("http_addr", app.Config{HTTPAddr: cfg.HTTPAddr, TLS: cfg.TLS}, nil))
 }
 
 // checkPart lets the hub judge one setting, before what comes next.
@@ -119,8 +135,30 @@ func (c *cli) serve(ctx context.Context, cfg app.Config) error {
 	if err := c.printReady(hub, cfg); err != nil {
 		return errors.Join(err, closeHub(hub, signals))
 	}
+	stopped := reloadOnHangup(ctx, hub, cfg.Logger)
 	cfg.Logger.Info("stopping", "signal", (<-signals).String())
+	stopped()
 	return closeHub(hub, signals)
+}
+
+// reloadOnHangup has the hub read its credentials again on SIGHUP, until stop is called.
+func reloadOnHangup(ctx context.Context, hub *app.Hub, log *slog.Logger) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range hangups {
+			if err := hub.ReloadCredentials(ctx); err != nil {
+				log.Error("SIGHUP", "err", err)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		<-done
+	}
 }
 
 // closeHub closes the hub in bounded time; a signal cuts it short.

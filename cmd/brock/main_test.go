@@ -54,6 +54,8 @@ func TestScripts(t *testing.T) {
 			"unpack":   cmdUnpack,
 			"schema":   cmdSchema,
 			"appears":  cmdAppears,
+			"certs":    cmdCerts,
+			"private":  cmdPrivate,
 		},
 	})
 }
@@ -77,7 +79,7 @@ func cmdReady(ts *testscript.TestScript, neg bool, args []string) {
 		if err != nil || json.Unmarshal(b, &p) != nil {
 			continue
 		}
-		conn, err := net.Dial("tcp", strings.TrimPrefix(p.NATSURL, "nats://"))
+		conn, err := net.Dial("tcp", p.NATSURL[strings.Index(p.NATSURL, "://")+3:])
 		if err != nil {
 			continue // a killed hub left the file
 		}

@@ -20,6 +20,7 @@ func (c *cli) openOffline(ctx context.Context) (*offline, error) {
 		}
 	}
 	data, vault := c.directories()
+	closeFiles()
 	hub, err := app.Open(ctx, app.Config{Data: data, Vault: vault, Offline: true, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ type cli struct {
 	vault  string
 	json   bool
 	config string
+	tlsCA  string
 
 	origins map[string]origin // of the settings
 
@@ -71,6 +72,8 @@ func (c *cli) sharedFlags(root *cobra.Command) {
 	f.StringVar(&c.vault, "vault", "", "vault `directory`; a running hub uses its own (default <data>/vault)")
 	f.BoolVar(&c.json, "json", false, "print JSON")
 	f.StringVar(&c.config, "config", "", "YAML `file` with these settings; also as BROCK_DATA, BROCK_VAULT …")
+	f.StringVar(&c.tlsCA, "tls-ca", "", "`file` with the authority's certificate of a hub with TLS (default the hub's own, or the system's)")
+	_ = root.MarkPersistentFlagFilename("tls-ca", "pem", "crt")
 	_ = root.MarkPersistentFlagDirname("data")
 	_ = root.MarkPersistentFlagDirname("vault")
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
@@ -78,7 +81,7 @@ func (c *cli) sharedFlags(root *cobra.Command) {
 
 func (c *cli) commands() []*cobra.Command {
 	return []*cobra.Command{
-		newServe(c), newDemo(c), newHealth(c), newWatch(c), newEnv(c), newConfig(c), newVersion(c), newDocs(c),
+		newServe(c), newDemo(c), newHealth(c), newWatch(c), newEnv(c), newCredentials(c), newConfig(c), newVersion(c), newDocs(c),
 		newBackup(c), newList(c), newRun(c), newVerify(c), newDrill(c), newRestore(c), newCompact(c),
 		newGet(c), newPut(c), newDelete(c), newScan(c), newTail(c), newCount(c), newImport(c), newExport(c),
 	}

@@ -30,6 +30,8 @@ type Presence struct {
 	StartedAt time.Time `json:"started_at"`
 	NATSURL   string    `json:"nats_url"`
 	HTTPURL   string    `json:"http_url"`
+	TLSName   string    `json:"tls_name,omitempty"` // that the certificate is for; the addresses may not be in it
+	TLSCA     string    `json:"tls_ca,omitempty"`   // the file with the authority's certificate
 }
 
 // Find returns the presence of the hub that runs on the data directory. ok is false
