@@ -54,6 +54,9 @@ type Config struct {
 	Queue    int                      // writes that may wait in one table; default 16,384
 	QueueMem int64                    // bytes that may wait in one table; default 64 MiB
 	Probe    Probe                    // for tests; nil: off
+	// Damaged is told when a table was quarantined, after its event. It is called off
+	// the actors and should not block for long; nil: nobody is told.
+	Damaged func(table string, q Quarantine)
 }
 
 // TableConfig names one table.
@@ -63,6 +66,9 @@ type TableConfig struct {
 	// Create makes the table when it is not there. Without it a missing table is
 	// unavailable: it may be an unmounted disk.
 	Create bool
+	// Quarantine is of an earlier start: while that store is the table's it is not
+	// opened; nil: there was none.
+	Quarantine *Quarantine
 }
 
 // Schedule tells when the next backup is due after a time (a parsed cron expression does).

@@ -13,6 +13,10 @@ import (
 var (
 	// ErrOverloaded says that too many writes wait; nothing was written, try again later.
 	ErrOverloaded = errors.New("too many writes are waiting")
+	// ErrQuarantined says that a table does not serve because its store is damaged. It
+	// comes with what is damaged, and stands until the table was restored, by itself or
+	// by a person.
+	ErrQuarantined = errors.New("quarantined")
 	// ErrUnknownTable says that the hub has no table of that name.
 	ErrUnknownTable = errors.New("unknown table")
 )

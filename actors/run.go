@@ -54,6 +54,10 @@ func (b *backup) perform(ctx context.Context, tables []string, trigger string) (
 // afterRecord does what may only follow a durable run record: retention, and
 // letting the stores drop what the snapshots hold.
 func (b *backup) afterRecord(ctx context.Context, run *vault.Run) {
+	if names := b.quarantined(); len(names) > 0 {
+		b.cfg.Logger.Warn("retention waits: damaged tables may need what it would remove", "run", run.ID, "tables", names)
+		return
+	}
 	for _, r := range run.Results {
 		if r.Status != vault.StatusOK {
 			continue
@@ -71,6 +75,16 @@ func (b *backup) afterRecord(ctx context.Context, run *vault.Run) {
 	if _, err := b.cfg.Vault.TrimLog(ctx, b.cfg.Window); err != nil {
 		b.cfg.Logger.Error("the change log could not be trimmed; the next run does it", "run", run.ID, "err", err)
 	}
+}
+
+// quarantined returns the tables that are to be healed.
+func (b *backup) quarantined() (names []string) {
+	for _, t := range b.tables {
+		if _, is := t.Quarantine(); is {
+			names = append(names, t.Name())
+		}
+	}
+	return names
 }
 
 // announce publishes the outcome and gives it its error.
@@ -182,7 +196,7 @@ func (b *backup) table(ctx context.Context, run *vault.Run, t *TableRef, m *flus
 	snap, err := b.cfg.Vault.WriteSnapshot(copyCtx, spec, vault.Source{Entries: p.lease.Entries(), Image: p.image}, vault.WriteOptions{
 		Limiter: limit, Progress: b.progress(run.ID, t.Name())})
 	if err != nil {
-		if isDamage(err) {
+		if isDamageOf(p.store, err) {
 			t.t.damaged(p.store, err)
 		}
 		return failed(t.Name(), p.pause, err)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/brockdb/brock/bus"
 	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/changelog"
 )
@@ -42,7 +41,7 @@ type table struct {
 	status    atomic.Pointer[Status]
 	restoring atomic.Int32                  // restores under way; the table may serve meanwhile
 	last      atomic.Pointer[storage.Store] // opened last; the end closes it, also where its message found no actor
-	reported  atomic.Pointer[storage.Store] // whose damage was announced
+	sick      atomic.Pointer[Quarantine]    // why it is quarantined; nil: it is not
 
 	closing atomic.Bool // no more writes are let in
 	// stopAsked outlives the instance that was asked to stop, should it crash.
@@ -74,6 +73,10 @@ func newTable(cfg *Config, tc TableConfig) *table {
 	t := &table{cfg: cfg, conf: tc, log: cfg.Logger.With("table", tc.Name), tap: cfg.Log.Tap(tc.Name),
 		ready: make(chan struct{}), stopped: make(chan struct{}), maintain: make(chan struct{}, 1), mail: newLane(), commits: newLane()}
 	t.setStatus(Opening, nil)
+	t.tap.OnDamage(t.damaged)
+	if q := tc.Quarantine; q != nil {
+		t.sick.Store(&Quarantine{Store: q.Store, Err: q.Err, Known: q.Known, Seen: q.Seen, told: true})
+	}
 	return t
 }
 
@@ -103,17 +106,11 @@ func (t *table) unavailable() error {
 		return &UnavailableError{Table: t.conf.Name, Err: storage.ErrClosed}
 	}
 	err := st.Err
+	if q := t.sick.Load(); q != nil && st.State == Serving { // found a moment ago
+		err = q.reason()
+	}
 	if err == nil {
 		err = errOpening
 	}
 	return &UnavailableError{Table: t.conf.Name, Err: err}
-}
-
-// damaged announces damage, once for each store.
-func (t *table) damaged(s *storage.Store, err error) {
-	if s == nil || t.reported.Swap(s) == s {
-		return
-	}
-	t.log.Error("damage found", "err", err)
-	t.spawn(func() { t.cfg.Publish(bus.CorruptionDetected, damageDetail(t.conf.Name, err)) })
 }

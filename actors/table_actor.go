@@ -27,6 +27,7 @@ type tableActor struct {
 	exchange *exchangeMsg
 	swapping *exchangeMsg // under way; nil: there is none
 	stopping bool
+	ill      *quarantineMsg // damage was found in the store; nil: none
 
 	reopen  interface{ Stop() bool }
 	due     interface{ Stop() bool }
@@ -93,6 +94,10 @@ func (a *tableActor) handle(c actor.Context, m tableMsg) {
 		a.exchange = m
 	case *exchangedMsg:
 		a.exchangeDone(m)
+	case *quarantineMsg:
+		if m.store == a.store {
+			a.ill = m
+		}
 	case *stopMsg:
 		a.stopping = true
 	}
@@ -118,6 +123,9 @@ func (a *tableActor) next() {
 	}
 	if a.status.Load().State == Opening {
 		return
+	}
+	if a.ill != nil {
+		a.quarantine()
 	}
 	a.pinAll()
 	if a.held.IsZero() && a.exchange != nil {
@@ -159,6 +167,11 @@ func (a *tableActor) pin(cut storage.Version) (pinned, error) {
 		return pinned{}, err
 	}
 	img, err := l.Image(context.Background()) // a millisecond; nothing is committed meanwhile
+	if isDamage(err) {
+		l.Release()
+		a.damaged(a.store, err)
+		return pinned{}, err
+	}
 	if err != nil {
 		a.log.Warn("the files of the table cannot be pinned; its records are copied", "err", err)
 	}
@@ -201,6 +214,7 @@ func (a *tableActor) refuseAll(err error) {
 	}
 	for _, f := range a.flushes {
 		f.reply.give(pinned{}, err)
+		a.known = max(a.known, f.cut)
 	}
 	if a.exchange != nil {
 		a.exchange.reply.give(exchanged{}, err)
@@ -262,6 +276,3 @@ func (a *tableActor) stopTimers() {
 		}
 	}
 }
-
-// isDamage says whether an error means that stored bytes are not what was written.
-func isDamage(err error) bool { return errors.Is(err, storage.ErrDamaged) }

@@ -10,7 +10,7 @@ import (
 // mailbox puts the tick behind all that is queued, so a commit gathers without a
 // timer all that waits.
 func (a *tableActor) apply(m *applyMsg) {
-	if a.store == nil && a.status.Load().State != Opening {
+	if a.ill != nil || a.store == nil && a.status.Load().State != Opening {
 		a.refuse(m, a.unavailable())
 		return
 	}

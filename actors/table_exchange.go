@@ -109,9 +109,37 @@ type Replacement struct {
 // folder it is given, which does not exist: the table as it was at version from. The table serves meanwhile. Whatever
 // fails, it goes on as it was. The replaced store is closed and kept.
 func (r *TableRef) Restore(ctx context.Context, from storage.Version, build func(ctx context.Context, dir string) error) (Replacement, error) {
-	t := r.t
+	return r.t.replace(ctx, from, storage.WhyRestore, build, func(*storage.Store) error { return nil })
+}
+
+// ErrHealed says that a table is not healed, because it serves, or was restored meanwhile.
+var ErrHealed = errors.New("it is not quarantined any more")
+
+// Heal is [TableRef.Restore] of a table that is quarantined. Where it serves again
+// before the swap, nothing is replaced, and the error matches [ErrHealed].
+func (r *TableRef) Heal(ctx context.Context, from storage.Version, build func(ctx context.Context, dir string) error) (Replacement, error) {
+	q := r.t.sick.Load()
+	still := func(old *storage.Store) error {
+		if q == nil || old != nil || r.t.sick.Load() != q {
+			return fmt.Errorf("table %s: %w", r.Name(), ErrHealed)
+		}
+		return nil
+	}
+	out, err := r.t.replace(ctx, from, storage.WhyDamage, build, still)
+	if err == nil && out.ReplacedDir == "" {
+		out.ReplacedDir = q.Store
+	}
+	return out, err
+}
+
+// replace is a restore. may says, while nothing commits, whether the store may still
+// be replaced.
+func (t *table) replace(ctx context.Context, from storage.Version, why string, build func(ctx context.Context, dir string) error, may func(old *storage.Store) error) (Replacement, error) {
 	var out Replacement
 	err := t.maintenance(ctx, func() error {
+		if err := may(t.store.Load()); err != nil {
+			return err
+		}
 		t.restoring.Add(1)
 		defer t.restoring.Add(-1)
 		next, err := t.stage(ctx, true, build)
@@ -120,22 +148,29 @@ func (r *TableRef) Restore(ctx context.Context, from storage.Version, build func
 		}
 		base := next.Ledger().Commits
 		finish := func(old *storage.Store, known storage.Version) (storage.Commit, error) {
+			if err := may(old); err != nil {
+				return storage.Commit{}, err
+			}
 			t.shipTail(old)
 			v, err := t.cfg.Clock.Next(known)
 			if err != nil {
 				return storage.Commit{}, err
 			}
 			commits := max(base, t.tap.Seen())
+			had := commits
 			if old != nil {
 				commits = old.Ledger().Commits
+				had = commits
+			} else if q := t.sick.Load(); q != nil { // some of which may be lost for good
+				had = max(had, q.Known.Commits)
 			}
-			out.Version, out.Later = v, commits-min(base, commits)
+			out.Version, out.Later = v, had-min(base, had)
 			return next.Stamp(v, from, commits)
 		}
 		if t.cfg.Log != nil { // most of it before commits wait
 			_, _ = t.cfg.Log.Ship(ctx) // see shipTail
 		}
-		done, err := t.exchangeFor(ctx, next, storage.WhyRestore, finish)
+		done, err := t.exchangeFor(ctx, next, why, finish)
 		if err != nil {
 			return err
 		}
@@ -196,6 +231,9 @@ func (t *table) rebuild(ctx context.Context, old *storage.Store) (*storage.Store
 	}
 	defer lease.Release()
 	next, err := t.stage(ctx, false, lease.Rebuild)
+	if isDamage(err) {
+		t.suspect(old)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -215,6 +253,21 @@ func (t *table) rebuild(ctx context.Context, old *storage.Store) (*storage.Store
 	lease.Release()
 	t.retire(done.old, func() error { return t.forget(done.old.Dir()) })
 	return next, nil
+}
+
+// suspect reads all of a store of which a copy could not be proven, and so finds out
+// which of the two is damaged.
+func (t *table) suspect(s *storage.Store) {
+	l, err := s.Lease()
+	if err != nil {
+		return
+	}
+	defer l.Release()
+	for _, err := range l.Scan(storage.Range{}) {
+		if isDamage(err) {
+			t.damaged(s, err)
+		}
+	}
 }
 
 // shippedLease is a lease on the store as far as the vault holds its history: from

@@ -47,6 +47,16 @@ type (
 		epoch uint64
 		store *storage.Store
 		err   error
+		// Of a store that does not open: its folder, the last version that it is known
+		// to have acknowledged, and its account where that could be read.
+		dir  string
+		seen storage.Version
+		ends storage.Ledger
+	}
+	// quarantineMsg says that damage was found in a store.
+	quarantineMsg struct {
+		store *storage.Store
+		why   *Quarantine
 	}
 	// reopenMsg says that it is time to try to open again.
 	reopenMsg struct{ epoch uint64 }
@@ -93,18 +103,19 @@ type exchanged struct {
 	replaced string // folder of the store that was replaced, "" where there was none
 }
 
-func (*applyMsg) tableMsg()     {}
-func (*tickMsg) tableMsg()      {}
-func (*committedMsg) tableMsg() {}
-func (*flushMsg) tableMsg()     {}
-func (*excuseMsg) tableMsg()    {}
-func (*openedMsg) tableMsg()    {}
-func (*reopenMsg) tableMsg()    {}
-func (*dueMsg) tableMsg()       {}
-func (*foundDueMsg) tableMsg()  {}
-func (*exchangeMsg) tableMsg()  {}
-func (*exchangedMsg) tableMsg() {}
-func (*stopMsg) tableMsg()      {}
+func (*applyMsg) tableMsg()      {}
+func (*tickMsg) tableMsg()       {}
+func (*committedMsg) tableMsg()  {}
+func (*flushMsg) tableMsg()      {}
+func (*excuseMsg) tableMsg()     {}
+func (*openedMsg) tableMsg()     {}
+func (*quarantineMsg) tableMsg() {}
+func (*reopenMsg) tableMsg()     {}
+func (*dueMsg) tableMsg()        {}
+func (*foundDueMsg) tableMsg()   {}
+func (*exchangeMsg) tableMsg()   {}
+func (*exchangedMsg) tableMsg()  {}
+func (*stopMsg) tableMsg()       {}
 
 var (
 	errOpening = errors.New("it is being opened")

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/brockdb/brock/bus"
 	"github.com/brockdb/brock/storage"
 )
 
@@ -49,21 +48,26 @@ func (a *tableActor) open() {
 	a.setStatus(Opening, a.status.Load().Err)
 	epoch := a.epoch
 	a.spawn(func() {
-		s, err := a.openStore()
-		if err == nil {
-			a.last.Store(s)
+		m := &openedMsg{epoch: epoch}
+		if m.store, m.err = a.openStore(m); m.err == nil {
+			a.last.Store(m.store)
 		}
-		a.send(&openedMsg{epoch: epoch, store: s, err: err})
+		a.send(m)
 	})
 }
 
-func (t *table) openStore() (*storage.Store, error) {
+// openStore opens the table's store; what it learns of one that does not open it notes.
+func (t *table) openStore(note *openedMsg) (*storage.Store, error) {
 	t.closers.Wait() // for the store that a crashed instance let go
 	t.dirMu.Lock()
 	defer t.dirMu.Unlock()
 	s, err := t.openCurrent(t.cfg.Store)
 	if err == nil || errors.Is(err, storage.ErrTailLost) {
-		s, err = t.refill(s, err)
+		s, err = t.refill(s, err, note)
+	}
+	if isDamage(err) && t.dir != nil {
+		note.dir = t.dir.Current()
+		note.seen = storage.LastSeen(note.dir)
 	}
 	if errors.Is(err, storage.ErrLost) && t.conf.Create {
 		t.dir, s, err = storage.CreateTableDir(t.cfg.FS, t.conf.Dir, t.conf.Name, t.cfg.Store)
@@ -113,6 +117,9 @@ func (t *table) openCurrent(opts storage.Options) (*storage.Store, error) {
 		}
 		t.dir = d
 	}
+	if q := t.sick.Load(); q != nil && q.Store == t.dir.Current() {
+		return nil, q.Err
+	}
 	return t.dir.Open(opts)
 }
 
@@ -125,21 +132,22 @@ func (a *tableActor) openDone(m *openedMsg) {
 	}
 	defer a.opened.Do(func() { close(a.ready) })
 	if m.err != nil {
-		a.cannotOpen(m.err)
+		a.cannotOpen(m)
 		return
 	}
 	a.serve(m.store)
 }
 
 // cannotOpen makes the table unavailable. What may pass by itself is tried again.
-func (a *tableActor) cannotOpen(err error) {
+func (a *tableActor) cannotOpen(m *openedMsg) {
+	err := m.err
 	a.setStatus(Unavailable, err)
 	a.log.Error("the table cannot be opened", "err", err)
-	a.refuseAll(a.unavailable())
 	if isDamage(err) {
-		a.publishDamage(err)
+		a.cannotServe(m)
 		return
 	}
+	a.refuseAll(a.unavailable())
 	if !errors.Is(err, storage.ErrLost) {
 		a.retryIn(a.crashes.Add(1))
 	}
@@ -149,7 +157,8 @@ func (a *tableActor) cannotOpen(err error) {
 func (a *tableActor) serve(s *storage.Store) {
 	a.cfg.Clock.Observe(s.Ledger().Version)
 	a.known = max(a.known, a.cfg.Clock.Cut())
-	a.store = s
+	a.store, a.ill = s, nil
+	a.sick.Store(nil)
 	a.table.store.Store(s)
 	a.tap.Serve(s)
 	a.crashes.Store(0)
@@ -218,8 +227,4 @@ func (a *tableActor) armDue(at time.Time) {
 	}
 	a.nextDue = at
 	a.due = a.after(max(at.Sub(a.cfg.Wall.Now()), 10*time.Millisecond), &dueMsg{a.epoch})
-}
-
-func (a *tableActor) publishDamage(err error) {
-	a.spawn(func() { a.cfg.Publish(bus.CorruptionDetected, damageDetail(a.conf.Name, err)) })
 }

@@ -10,7 +10,7 @@ import (
 // refill brings back from the change log what a store has silently lost of its last
 // commits: those that its witness saw, or those that the log has and it has not. s is
 // nil where the witness noticed it. The store is the truth otherwise.
-func (t *table) refill(s *storage.Store, noticed error) (*storage.Store, error) {
+func (t *table) refill(s *storage.Store, noticed error, note *openedMsg) (*storage.Store, error) {
 	logged := t.tap.Shipped()
 	if t.tap == nil || noticed == nil && s.Ledger().Commits >= logged.Commits {
 		return s, noticed
@@ -29,6 +29,7 @@ func (t *table) refill(s *storage.Store, noticed error) (*storage.Store, error) 
 		}
 	}
 	has := s.Ledger()
+	note.ends = has
 	err := s.Refill(context.Background(), t.cfg.Vault.Log().Replay(context.Background(), t.conf.Name, has, has.Version, logged.Version))
 	if err == nil {
 		// Once more with the witness: it must have seen nothing that the log has not.

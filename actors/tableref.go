@@ -98,8 +98,9 @@ func (r *TableRef) Stats() (storage.Stats, error) {
 	return read(r, (*storage.Store).Stats)
 }
 
-// Look announces the damage that an error of a scan tells of, and returns the error.
-func (r *TableRef) Look(err error) error { return r.look(r.t.store.Load(), err) }
+// Look quarantines the table for the damage that an error of the lease tells of, and
+// returns the error.
+func (r *TableRef) Look(l *storage.Lease, err error) error { return r.look(l.Store(), err) }
 
 // read reads from the store; where another one has just taken its place, from that.
 func read[T any](r *TableRef, f func(*storage.Store) (T, error)) (T, error) {

@@ -54,8 +54,11 @@ type Config struct {
 	// ScrubEvery is how often a live table is read and compared with its ledger;
 	// default 24 h, negative: never.
 	ScrubEvery time.Duration
-	ScrubRate  int64 // bytes per second that a scrub may read; default 32 MiB, negative: no limit
-	MinFree    int64 // free bytes below which writes are refused; default 256 MiB, negative: never
+	// Heal is what the hub does by itself about a table whose store is damaged; default
+	// [HealAuto].
+	Heal      HealPolicy
+	ScrubRate int64 // bytes per second that a scrub may read; default 32 MiB, negative: no limit
+	MinFree   int64 // free bytes below which writes are refused; default 256 MiB, negative: never
 
 	// Subjects of your own on the embedded server, apart from the hub's, and the least
 	// roles that may use them from outside. [Hub.NATS] is the way to them from within.
@@ -101,6 +104,9 @@ func (c Config) WithDefaults() Config {
 	text(&c.Name, "hub")
 	text(&c.NATSAddr, "127.0.0.1:0")
 	text(&c.Schedule, "@daily")
+	if c.Heal == "" {
+		c.Heal = HealAuto
+	}
 	if c.Keep == 0 {
 		c.Keep = 3
 	}
@@ -151,6 +157,9 @@ func (c Config) Validate() error {
 	}
 	if c.LogWindow < 0 || c.LogCap < 0 {
 		return fmt.Errorf("%w configuration: the change log's window and cap cannot be negative", ErrInvalid)
+	}
+	if err := c.Heal.check(); err != nil {
+		return err
 	}
 	if err := c.checkSubjects(); err != nil {
 		return err

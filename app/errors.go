@@ -19,6 +19,7 @@ var (
 	ErrInvalidName    = storage.ErrInvalidName
 	ErrClosed         = storage.ErrClosed
 	ErrUnavailable    = storage.ErrUnavailable
+	ErrQuarantined    = actors.ErrQuarantined
 	ErrDamaged        = storage.ErrDamaged
 	ErrLost           = storage.ErrLost
 	ErrNoSpace        = storage.ErrNoSpace

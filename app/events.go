@@ -32,7 +32,7 @@ const (
 	DrillComplete      = bus.DrillComplete      // a DrillReport
 	DrillFailed        = bus.DrillFailed        // a DrillReport
 	BackupStale        = bus.BackupStale
-	TableDegraded      = bus.TableDegraded
+	TableDegraded      = bus.TableDegraded // a Degradation
 )
 
 // LostError says how many events a reader missed, because they are kept no longer.
@@ -96,7 +96,7 @@ type Corruption struct {
 
 // Details are what events are about.
 type Details interface {
-	Run | Compaction | RestoredTable | Corruption | Report | DrillReport
+	Run | Compaction | RestoredTable | Corruption | Report | DrillReport | Degradation
 }
 
 // Decode returns what an event is about; the error matches [ErrInvalid] when an event
@@ -120,6 +120,8 @@ func typesOf(detail any) []EventType {
 		return []EventType{CorruptionDetected}
 	case Report:
 		return []EventType{VerifyComplete}
+	case Degradation:
+		return []EventType{TableDegraded}
 	case DrillReport:
 		return []EventType{DrillComplete, DrillFailed}
 	}

@@ -30,8 +30,8 @@ type TableStatus string
 const (
 	Serving     TableStatus = "ok"
 	Unavailable TableStatus = "unavailable" // does not serve; [TableHealth.Error] says why
-	Degraded    TableStatus = "degraded"    // serves, but not as it should
-	Restoring   TableStatus = "restoring"   // serves, and is replaced soon
+	Degraded    TableStatus = "degraded"    // serves, but lacks what it had; [TableHealth.Error] says why
+	Restoring   TableStatus = "restoring"   // is replaced soon; serves meanwhile, unless [TableHealth.Error] says why not
 )
 
 const (
@@ -81,8 +81,11 @@ func (h *Hub) Health(ctx context.Context) Health {
 	down := false
 	var fragmented []string
 	for _, t := range h.group.Tables() {
-		th := tableHealth(t, snapshots[t.Name()])
-		if th.Status == Unavailable {
+		th := h.tableHealth(t, snapshots[t.Name()])
+		switch {
+		case th.Status == Degraded:
+			out.condition("table degraded: %s: %s", t.Name(), th.Error)
+		case th.Error != "":
 			down = true
 			out.condition("table %s is unavailable: %s", t.Name(), th.Error)
 		}
@@ -115,19 +118,19 @@ func (h *Health) condition(format string, a ...any) {
 	h.Conditions = append(h.Conditions, fmt.Sprintf(format, a...))
 }
 
-func tableHealth(t *actors.TableRef, snapshots []Snapshot) TableHealth {
+func (h *Hub) tableHealth(t *actors.TableRef, snapshots []Snapshot) TableHealth {
 	th := TableHealth{Table: t.Name(), Status: Serving}
 	st := t.Status()
 	stats, err := t.Stats()
-	switch {
-	case st.State == actors.Restoring:
+	if st.State == actors.Restoring {
 		th.Status = Restoring
-	case err != nil:
-		th.Status, th.Error = Unavailable, err.Error()
-		var down *UnavailableError
-		if errors.As(err, &down) {
-			th.Error = strings.TrimPrefix(down.Err.Error(), "table "+t.Name()+": ")
-		}
+	} else if err != nil {
+		th.Status = Unavailable
+	}
+	if err != nil {
+		th.Error = h.whyDown(t.Name(), err)
+	} else if d := h.healer.degraded(t.Name()); d != nil && th.Status == Serving {
+		th.Status, th.Error = Degraded, d.Reason+"; the damaged store is kept in "+d.ReplacedDir
 	}
 	th.RecordCount, th.FileSizeBytes, th.Fragmentation = stats.Records, stats.FileBytes, stats.Fragmentation
 	for _, s := range snapshots { // newest first
@@ -139,6 +142,19 @@ func tableHealth(t *actors.TableRef, snapshots []Snapshot) TableHealth {
 		}
 	}
 	return th
+}
+
+// whyDown says why a table does not serve, and what becomes of it.
+func (h *Hub) whyDown(table string, err error) string {
+	text := err.Error()
+	var down *UnavailableError
+	if errors.As(err, &down) {
+		text = strings.TrimPrefix(down.Err.Error(), "table "+table+": ")
+	}
+	if next := h.healer.outlook(table); next != "" && errors.Is(err, ErrQuarantined) {
+		text += "; " + next
+	}
+	return text
 }
 
 func (h *Hub) backupHealth(out *Health) {

@@ -41,6 +41,7 @@ type Hub struct {
 	cert     *certificate // nil: no TLS
 	cursors  *cursors
 	pasts    *pasts
+	healer   *healer
 	scrubs   scrubbed      // the keeper's
 	backedUp chan struct{} // wakes the keeper
 	started  time.Time
@@ -78,6 +79,7 @@ func Open(ctx context.Context, cfg Config) (*Hub, error) {
 		ready: make(chan struct{}), closing: make(chan struct{}), backedUp: make(chan struct{}, 1)}
 	h.life, h.end = context.WithCancel(context.WithoutCancel(ctx))
 	h.cursors = newCursors(cfg.Wall)
+	h.healer = newHealer(h)
 	h.pasts = newPasts(h.path(scratchDir), cfg, func() Version { return h.clock.Now() })
 	for _, step := range []func(context.Context) error{h.takeData, h.openVault, h.openClock, h.openBus, h.startActors, h.serve} {
 		if err := step(ctx); err != nil {
@@ -87,6 +89,7 @@ func Open(ctx context.Context, cfg Config) (*Hub, error) {
 		}
 	}
 	close(h.ready)
+	h.healer.start()
 	h.startKeeper()
 	return h, nil
 }

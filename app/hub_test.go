@@ -13,12 +13,21 @@ import (
 
 	"github.com/brockdb/brock/app"
 	"github.com/brockdb/brock/app/remote"
+	"github.com/brockdb/brock/test/harness"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	harness.Main(leakless{m})
+}
+
+// leakless runs the tests and ends the process with what goleak says.
+type leakless struct{ m *testing.M }
+
+func (l leakless) Run() int {
+	goleak.VerifyTestMain(l.m)
+	return 0
 }
 
 func quiet(data string) app.Config {

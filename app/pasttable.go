@@ -48,7 +48,8 @@ func (h *Hub) TableAt(ctx context.Context, table, moment string) (*PastTable, er
 		return nil, err
 	}
 	if l, err := ref.LookAt(at); err == nil {
-		return h.pasts.show(&PastTable{name: table, at: at, lease: l, look: ref.Look, free: l.Release})
+		look := func(err error) error { return ref.Look(l, err) }
+		return h.pasts.show(&PastTable{name: table, at: at, lease: l, look: look, free: l.Release})
 	} else if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

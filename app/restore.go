@@ -62,7 +62,9 @@ type RestoredTable struct {
 	// proven restore of the table took (0: none was proven yet).
 	ReadBytes int64   `json:"read_bytes,omitempty"`
 	LastMS    float64 `json:"last_restore_ms,omitempty"`
-	Error     string  `json:"error"`
+	// Of a recovery: which commits were acknowledged and are lost, in words; "" for none.
+	Missing string `json:"missing,omitempty"`
+	Error   string `json:"error"`
 }
 
 // StatusRestored is the status of a restore that succeeded.
@@ -90,7 +92,10 @@ func (h *Hub) Restore(ctx context.Context, req RestoreRequest) (Restored, error)
 	for i, name := range tables {
 		r := h.restoreOne(ctx, name, req, sources[i])
 		if req.To == "" && !req.DryRun {
-			h.announceRestore(r)
+			if r.Status == StatusRestored {
+				h.healer.restored(name)
+			}
+			h.announceRestore(r, triggerManual)
 		}
 		out.Results = append(out.Results, r)
 	}
@@ -244,13 +249,19 @@ func (r *Restored) sum() error {
 	return e
 }
 
-func (h *Hub) announceRestore(r RestoredTable) {
+// Who had a table restored.
+const (
+	triggerManual = "manual"
+	triggerAuto   = "auto"
+)
+
+func (h *Hub) announceRestore(r RestoredTable, trigger string) {
 	detail := struct {
 		BackupUsed  string `json:"backup_used"`
 		RecordCount uint64 `json:"record_count"`
 		Trigger     string `json:"trigger"`
 		RestoredTable
-	}{r.Snapshot, r.Records, "manual", r}
+	}{r.Snapshot, r.Records, trigger, r}
 	if r.Status == StatusRestored {
 		h.publish(bus.RecoveryComplete, detail)
 	} else {

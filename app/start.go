@@ -45,6 +45,7 @@ func (h *Hub) takeData(context.Context) (err error) {
 	}
 	h.doors = newDoors(h.cfg, h.creds)
 	h.loadHistory()
+	h.healer.load()
 	if h.registry, err = loadRegistry(h.fs(), h.cfg.Data, h.started); err != nil {
 		return err
 	}
@@ -132,7 +133,7 @@ func (h *Hub) startActors(ctx context.Context) error {
 	cfg := actors.Config{System: system, Logger: h.log, Wall: h.cfg.Wall, FS: h.fs(), Tables: tables,
 		Store: storage.Options{Logger: h.log, MinFree: h.cfg.MinFree, Unsynced: h.cfg.Unsynced, Now: h.clock.Now},
 		Clock: h.clock, Vault: h.vault, Hub: h.cfg.Name, Schedule: schedule, Keep: h.cfg.Keep, Rate: h.cfg.CopyRate,
-		Publish: h.publish, Progress: h.progress, LastRun: since}
+		Publish: h.publish, Progress: h.progress, LastRun: since, Damaged: h.healer.damaged}
 	h.shipper = h.newShipper()
 	if cfg.Log = h.shipper; cfg.Log != nil {
 		cfg.Window = h.cfg.LogWindow
@@ -188,7 +189,7 @@ func (h *Hub) chooseTables() ([]actors.TableConfig, error) {
 	var tables []actors.TableConfig
 	for _, name := range names {
 		tables = append(tables, actors.TableConfig{Name: name, Dir: filepath.Join(h.path(tablesDir), name),
-			Create: h.cfg.Fresh || !h.registry.has(name) && !inVault[name]})
+			Create: h.cfg.Fresh || !h.registry.has(name) && !inVault[name], Quarantine: h.healer.earlier(name)})
 	}
 	return tables, writeJSON(h.fs(), h.path(tablesFile), h.registry)
 }

@@ -141,7 +141,7 @@ func (t *Table) Count(ctx context.Context) (uint64, error) {
 	}
 	defer l.Release()
 	n, err := l.Count()
-	return n, t.ref.Look(err)
+	return n, t.ref.Look(l, err)
 }
 
 // Scan yields the live records of the range at one version, the last acknowledged
@@ -159,7 +159,7 @@ func (t *Table) Scan(ctx context.Context, r Range) iter.Seq2[Record, error] {
 				err = ctx.Err()
 			}
 			if err != nil {
-				yield(Record{}, t.ref.Look(err))
+				yield(Record{}, t.ref.Look(l, err))
 				return
 			}
 			if !yield(rec, nil) {

@@ -41,6 +41,9 @@ func (h *Hub) publish(typ bus.EventType, detail any) {
 	default:
 		err = h.spool.Publish(e)
 	}
+	if run, ok := detail.(Run); ok && typ == bus.BackupComplete {
+		h.healer.backedUp(run)
+	}
 	if typ == bus.BackupComplete {
 		select {
 		case h.backedUp <- struct{}{}:

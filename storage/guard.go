@@ -78,10 +78,8 @@ func openError(table, dir string, err error) error {
 	if strings.Contains(text, "cannot acquire directory lock") {
 		return fmt.Errorf("table %s: %s: %w", table, dir, ErrLocked)
 	}
-	for _, s := range []string{"permission denied", "no space left", "too many open files", "input/output error", "read-only file system", "cannot allocate memory"} {
-		if strings.Contains(text, s) {
-			return fmt.Errorf("table %s: %w: %w", table, ErrUnavailable, err)
-		}
+	if ofSystem(err) {
+		return fmt.Errorf("table %s: %w: %w", table, ErrUnavailable, err)
 	}
 	return &DamageError{Table: table, File: dir, Problem: "Badger cannot open the store", Err: err}
 }

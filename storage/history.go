@@ -84,6 +84,11 @@ func (l *Lease) follows(after Ledger, c Commit) error {
 	if problem == "" {
 		return nil
 	}
+	for _, e := range c.Changes { // what was discarded is a gap, what does not check out is damage
+		if _, wrong := e.Hash(); wrong != "" {
+			return l.s.damage(fmt.Sprintf("key %.80q: %s", e.Key, wrong))
+		}
+	}
 	return &GapError{Table: l.s.table, After: after.Version, Until: c.Ledger.Version, Problem: problem}
 }
 

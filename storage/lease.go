@@ -2,7 +2,6 @@ package storage
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -115,6 +114,9 @@ func (s *Store) lease(cut Version) (*Lease, error) {
 	}
 	return l, nil
 }
+
+// Store returns the store that the lease reads.
+func (l *Lease) Store() *Store { return l.s }
 
 // Release ends the lease, and its image. Releasing twice is fine.
 func (l *Lease) Release() {
@@ -264,11 +266,7 @@ func (s *Store) walk(it *badger.Iterator, prefix, seek []byte) iter.Seq2[*badger
 
 // guarded turns a panic of Badger, which damaged blocks can cause, into an error.
 func (s *Store) guarded(f func()) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &DamageError{Table: s.table, File: s.dir, Problem: "Badger cannot read", Err: errors.New(fmt.Sprint(p))}
-		}
-	}()
+	defer s.caught(&err)
 	f()
 	return nil
 }

@@ -43,7 +43,8 @@ func (s *Store) getAt(key []byte, v Version) (Record, error) {
 }
 
 // read returns the record as the transaction sees it, due or not, and its hash.
-func (s *Store) read(txn *badger.Txn, key []byte) (Record, Hash, error) {
+func (s *Store) read(txn *badger.Txn, key []byte) (r Record, h Hash, err error) {
+	defer s.caught(&err)
 	item, err := txn.Get(recordKey(key))
 	if errors.Is(err, badger.ErrKeyNotFound) {
 		return Record{}, Hash{}, ErrNotFound
@@ -73,9 +74,9 @@ func (s *Store) open(item *badger.Item, env []byte) (Record, Hash, error) {
 // moves. Where Badger cannot read a value it returns
 // an empty one and no error; an envelope is never empty, so opening it finds that.
 // (Comparing with ValueSize does not: it is a guess for values in the value log.)
-func (s *Store) entry(item *badger.Item, env []byte) (Entry, error) {
-	env, err := item.ValueCopy(env)
-	if err != nil {
+func (s *Store) entry(item *badger.Item, env []byte) (e Entry, err error) {
+	defer s.caught(&err)
+	if env, err = item.ValueCopy(env); err != nil {
 		return Entry{}, s.readError(err)
 	}
 	return Entry{Key: item.Key()[1:], Version: Version(item.Version()), Envelope: env}, nil
@@ -85,5 +86,16 @@ func (s *Store) readError(err error) error {
 	if errors.Is(err, badger.ErrDBClosed) {
 		return fmt.Errorf("table %s: %w", s.table, ErrClosed)
 	}
+	if ofSystem(err) {
+		return fmt.Errorf("table %s: %w: Badger cannot read: %w", s.table, ErrUnavailable, err)
+	}
 	return &DamageError{Table: s.table, File: s.dir, Problem: "Badger cannot read", Err: err}
+}
+
+// caught turns a panic of Badger, which damaged blocks can cause, into an error of
+// the function that defers it.
+func (s *Store) caught(err *error) {
+	if p := recover(); p != nil {
+		*err = &DamageError{Table: s.table, File: s.dir, Problem: "Badger cannot read", Err: errors.New(fmt.Sprint(p))}
+	}
 }

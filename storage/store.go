@@ -101,7 +101,8 @@ func (s *Store) load() error {
 // readLedger finds the newest ledger; a store that never had a commit has none.
 func (s *Store) readLedger() (Ledger, error) { return s.ledgerAt(math.MaxUint64) }
 
-func (s *Store) ledgerAt(at Version) (Ledger, error) {
+func (s *Store) ledgerAt(at Version) (l Ledger, err error) {
+	defer s.caught(&err)
 	txn := s.db.NewTransactionAt(uint64(at), false)
 	defer txn.Discard()
 	it := txn.NewIterator(badger.IteratorOptions{Prefix: ledgerPrefix, Reverse: true, PrefetchSize: 1})
@@ -113,8 +114,7 @@ func (s *Store) ledgerAt(at Version) (Ledger, error) {
 		}
 		return Ledger{}, nil
 	}
-	var l Ledger
-	err := it.Item().Value(func(b []byte) error {
+	err = it.Item().Value(func(b []byte) error {
 		var problem string
 		if l, problem = DecodeLedger(b); problem != "" {
 			return s.damage(problem)

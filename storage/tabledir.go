@@ -164,6 +164,7 @@ func (d *TableDir) removeCompacted(only string) error {
 // Why a store was replaced.
 const (
 	WhyRestore    = "restore"
+	WhyDamage     = "damage" // it was damaged, and the table healed
 	WhyCompaction = "compaction"
 )
 

@@ -37,6 +37,21 @@ func openWitness(dir string) (*witness, Version, error) {
 	return &witness{f}, Version(binary.BigEndian.Uint64(b[:8])), nil
 }
 
+// LastSeen returns the last version that a store in dir, which need not open, is known
+// to have acknowledged; 0 where its witness is not there or cannot be read.
+func LastSeen(dir string) Version {
+	f, err := disk.OS.Open(filepath.Join(dir, witnessName))
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	var b [16]byte
+	if _, err := f.ReadAt(b[:], 0); err != nil || binary.BigEndian.Uint64(b[8:]) != xxh3.Hash(b[:8]) {
+		return 0
+	}
+	return Version(binary.BigEndian.Uint64(b[:8]))
+}
+
 func (w *witness) saw(v Version) error {
 	b := be64(make([]byte, 0, 16), uint64(v))
 	_, err := w.f.WriteAt(be64(b, xxh3.Hash(b)), 0)

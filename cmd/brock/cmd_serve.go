@@ -18,6 +18,7 @@ import (
 type serveOptions struct {
 	cfg      app.Config
 	logLevel string
+	heal     string
 }
 
 func newServe(c *cli) *cobra.Command {
@@ -37,6 +38,7 @@ once. The directory and its tables are made when they do not exist.`,
 			if err := c.checkServe(o); err != nil {
 				return err
 			}
+			o.cfg.Heal = app.HealPolicy(o.heal)
 			o.cfg.Data, o.cfg.Vault = c.directories()
 			o.cfg.TLS.CA = c.tlsCA
 			o.cfg.Logger, _ = c.logger(o.logLevel)
@@ -64,9 +66,11 @@ func (o *serveOptions) flags(cmd *cobra.Command) {
 	f.DurationVar(&o.cfg.LogWindow, "log-window", 7*24*time.Hour, "how far back every moment can be restored")
 	f.DurationVar(&o.cfg.DrillEvery, "drill-every", 24*time.Hour, "how often a table's newest snapshot is restored for proof; -1s: on demand only")
 	f.DurationVar(&o.cfg.ScrubEvery, "scrub-every", 24*time.Hour, "how often a live table is read and compared with its ledger; -1s: never")
+	f.StringVar(&o.heal, "heal", string(app.HealAuto), "what to do about a damaged table: auto (rebuild it), off, or empty (let it start empty where nothing can be rebuilt)")
 	f.BoolVar(&o.cfg.Fresh, "fresh", false, "start tables empty whose store is lost, rather than unavailable")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	_ = cmd.RegisterFlagCompletionFunc("log-level", words("debug", "info", "warn", "error"))
+	_ = cmd.RegisterFlagCompletionFunc("heal", words(string(app.HealAuto), string(app.HealOff), string(app.HealEmpty)))
 	_ = cmd.RegisterFlagCompletionFunc("schedule", words("@hourly", "@daily", "@weekly", "@every 10m", "off"))
 }
 
@@ -100,7 +104,8 @@ func (c *cli) checkServe(o serveOptions) error {
 		return err
 	}
 	return c.checkPart("name", app.Config{Name: o.cfg.Name}, c.checkPart("tables", app.Config{Tables: o.cfg.Tables},
-		c.checkPart("schedule", app.Config{Schedule: o.cfg.Schedule}, c.checkPart("log_window", app.Config{LogWindow: o.cfg.LogWindow}, nil))))
+		c.checkPart("schedule", app.Config{Schedule: o.cfg.Schedule}, c.checkPart("log_window", app.Config{LogWindow: o.cfg.LogWindow},
+			c.checkPart("heal", app.Config{Heal: app.HealPolicy(o.heal)}, nil)))))
 }
 
 // checkDoors refuses addresses that others can reach where nothing is encrypted.

@@ -18,6 +18,8 @@ type detail struct {
 	Proven       []app.Proof   `json:"proven"`
 	RecordCount  uint64        `json:"record_count"`
 	LaterCommits uint64        `json:"later_commits"`
+	Missing      string        `json:"missing"`
+	BackupUsed   string        `json:"backup_used"`
 	At           *time.Time    `json:"at"`
 	Error        string        `json:"error"`
 	Problem      string        `json:"problem"`
@@ -56,6 +58,9 @@ func (d detail) text(t bus.EventType) string {
 	case bus.BackupComplete, bus.BackupFailed:
 		return d.unless(app.StatusComplete) + runLine(d.Run) + d.failures()
 	case bus.RecoveryComplete:
+		if d.Trigger == "auto" {
+			return d.healed()
+		}
 		text := fmt.Sprintf("%s restored to %s, %s", d.Table, stamp(d.At), counted(d.RecordCount, "record"))
 		if d.LaterCommits > 0 {
 			text += ", " + counted(d.LaterCommits, "later commit") + " left out"
@@ -69,6 +74,19 @@ func (d detail) text(t bus.EventType) string {
 		return d.unless(app.StatusComplete) + fmt.Sprintf("%s in %s", counted(len(d.Results), "table"), took(d.DurationMS)) + d.failures()
 	}
 	return strings.Join(strings.Fields(strings.Join([]string{d.Table, d.Problem, d.Error, d.Reason}, " ")), " ")
+}
+
+// healed tells of a table that was rebuilt without anybody asking for it.
+func (d detail) healed() string {
+	from := "from the change log alone"
+	if d.BackupUsed != "" {
+		from = "from snapshot " + d.BackupUsed + " and the change log"
+	}
+	text := fmt.Sprintf("%s healed %s, %s, ", d.Table, from, counted(d.RecordCount, "record"))
+	if d.Missing == "" {
+		return text + "nothing is missing"
+	}
+	return text + "MISSING: " + d.Missing
 }
 
 // unless is the status where it is not the usual one.

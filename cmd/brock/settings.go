@@ -32,6 +32,7 @@ var settings = []setting{
 	{"log_window", "168h0m0s", "How far back every moment can be restored. The change log always goes back to the\noldest snapshot that is kept."},
 	{"drill_every", "24h0m0s", "How often a table's newest snapshot is restored for proof, after a backup and when\nnothing else is under way. Negative: on demand only."},
 	{"scrub_every", "24h0m0s", "How often a live table is read and compared with its ledger. Negative: never."},
+	{"heal", "auto", "What to do about a table whose store is damaged: auto rebuilds it from the vault, off leaves\nit down until it is restored, empty is auto and starts it empty where nothing can be rebuilt."},
 	{"fresh", "false", "Whether tables whose store is lost start empty. Otherwise they are unavailable until\nthey are restored."},
 	{"log_level", "info", "debug, info, warn or error."},
 }

@@ -45,6 +45,9 @@ func (t *Tap) collect(ctx context.Context, upTo storage.Version, room *int64) (s
 	}
 	if err != nil {
 		t.s.log.Warn("the change log waits for a table", "table", t.table, "err", err)
+		if t.hurt != nil && errors.Is(err, storage.ErrDamaged) {
+			t.hurt(store, err)
+		}
 		return st, nil, false
 	}
 	if len(commits) > 0 {

@@ -147,8 +147,19 @@ func (r *replay) read(rd *reader, s step, yield func(storage.Commit) error) erro
 		if c.Ledger.Version > r.upTo {
 			return errStopped
 		}
-		return yield(c)
+		if err := yield(c); err != nil {
+			return err
+		}
+		// What comes behind in the segment may be damaged: it is not needed.
+		return stopIf(c.Ledger.Version == r.upTo && r.upTo < s.After.Version)
 	})
+}
+
+func stopIf(done bool) error {
+	if done {
+		return errStopped
+	}
+	return nil
 }
 
 // moved looks for what took the place of a segment that has vanished.

@@ -25,6 +25,7 @@ type Tap struct {
 	through storage.Version  // the log is complete through it
 	broken  error            // why the log cannot go on without a break
 	sure    bool             // what is known is all that the table has, also where it does not serve now
+	hurt    func(*storage.Store, error)
 }
 
 // Begin says that a commit is about to take its version.

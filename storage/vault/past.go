@@ -83,6 +83,8 @@ func (v *Vault) Past(ctx context.Context, table string, at storage.Version) (Pas
 	return p, err
 }
 
+// Where the log does not lead to the version the error comes with how far it leads: the
+// past's At and Ledger say so, and it can be built, unless its Table is empty.
 func (v *Vault) past(ctx context.Context, snaps []Snapshot, table string, at storage.Version) (Past, error) {
 	p := Past{Table: table, At: at}
 	first := leg{to: at}
@@ -94,23 +96,51 @@ func (v *Vault) past(ctx context.Context, snaps []Snapshot, table string, at sto
 	if p.Ledger = first.from; first.cut == at {
 		return p, nil
 	}
-	last := first
-	for c, err := range v.changes.Replay(ctx, table, first.from, first.cut, at) {
-		if err != nil {
-			return p, err
-		}
-		if p.Ledger = c.Ledger; c.Restored != nil {
-			last = leg{from: c.Ledger, cut: c.Ledger.Version, to: at, restored: &storage.Commit{Ledger: c.Ledger, Restored: c.Restored}}
-		}
+	last, short := v.lead(ctx, &p, first)
+	if to := v.reach(table, first.cut); short != nil && p.Ledger == first.from && to < at {
+		first.to = to // what the heads of segments tell is told before any commit
+		last, _ = v.lead(ctx, &p, first)
+	}
+	if short != nil {
+		last.to = max(p.Ledger.Version, first.cut)
+		p.At = last.to
 	}
 	if last.restored != nil {
 		if err := v.beforeRestore(ctx, snaps, &p, *last.restored.Restored); err != nil {
+			p.Table = ""
 			return p, err
 		}
 	}
-	p.legs = append(p.legs, last)
-	p.Bytes += v.changes.Size(table, last.cut, last.to)
-	return p, nil
+	if last.restored != nil || last.to > last.cut {
+		p.legs = append(p.legs, last)
+		p.Bytes += v.changes.Size(table, last.cut, last.to)
+	}
+	return p, short
+}
+
+// lead follows the log from where the leg begins to its end, or as far as it goes,
+// notes the account there, and returns the last leg on the way.
+func (v *Vault) lead(ctx context.Context, p *Past, first leg) (last leg, err error) {
+	last = first
+	for c, err := range v.changes.Replay(ctx, p.Table, first.from, first.cut, first.to) {
+		if err != nil {
+			return last, err
+		}
+		if p.Ledger = c.Ledger; c.Restored != nil {
+			last = leg{from: c.Ledger, cut: c.Ledger.Version, to: first.to, restored: &storage.Commit{Ledger: c.Ledger, Restored: c.Restored}}
+		}
+	}
+	return last, nil
+}
+
+// reach is how far the heads of the log's segments lead from a cut.
+func (v *Vault) reach(table string, cut storage.Version) storage.Version {
+	for _, r := range v.changes.Ranges(table) {
+		if r.From <= cut && cut <= r.To {
+			return r.To
+		}
+	}
+	return cut
 }
 
 // beforeRestore makes p begin with what was restored.

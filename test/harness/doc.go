@@ -42,6 +42,7 @@
 //	copy fails at byte n        h.FS.On(harness.OpWrite, "*.frames*").AtByte(n).Fail(err)
 //	table panics on message n   h.TableProbe(t).On(m).Nth(n).Panic()
 //	table store missing         h.LoseTable(t), while the hub is stopped
+//	table store damaged         h.Damage(t, text)
 //	disk full                   h.DiskFull()
 //	vault read-only             h.VaultReadOnly()
 //	NATS stopped                h.StopNATS(), h.StartNATS()

@@ -63,6 +63,9 @@ func RecoveryComplete(table string) Matcher { return Event(bus.RecoveryComplete)
 // RecoveryFailed matches a failed restore of the table; "" is any table.
 func RecoveryFailed(table string) Matcher { return Event(bus.RecoveryFailed).of("table", table) }
 
+// TableDegraded matches a table that serves, but started empty; "" is any table.
+func TableDegraded(table string) Matcher { return Event(bus.TableDegraded).of("table", table) }
+
 // CorruptionDetected matches damage found in the table; "" is any table.
 func CorruptionDetected(table string) Matcher {
 	return Event(bus.CorruptionDetected).of("table", table)

@@ -13,13 +13,14 @@ const (
 	Exchange Message = "exchange" // go on with another store: a restore or compaction
 	Stop     Message = "stop"     // commit what waits, then end
 	// and from itself, what its work and its timers bring
-	Tick      Message = "tick" // the batches that waited are gathered
-	Committed Message = "committed"
-	Opened    Message = "opened"
-	Reopen    Message = "reopen" // time to try again
-	Due       Message = "due"    // time to look for expired records
-	FoundDue  Message = "foundDue"
-	Exchanged Message = "exchanged"
+	Tick       Message = "tick" // the batches that waited are gathered
+	Committed  Message = "committed"
+	Opened     Message = "opened"
+	Reopen     Message = "reopen" // time to try again
+	Due        Message = "due"    // time to look for expired records
+	FoundDue   Message = "foundDue"
+	Exchanged  Message = "exchanged"
+	Quarantine Message = "quarantine" // damage was found in the store
 )
 
 // What the backup actor gets.
@@ -40,7 +41,8 @@ const (
 	Ended      Message = "stopped"
 )
 
-// TableMessages returns all messages that a table actor gets from callers and itself.
+// TableMessages returns all messages that a table actor with a sound store gets from
+// callers and itself: all but [Quarantine].
 func TableMessages() []Message {
 	return []Message{Apply, Flush, Excuse, Exchange, Stop, Tick, Committed, Opened, Reopen, Due, FoundDue, Exchanged}
 }

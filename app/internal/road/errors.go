@@ -29,6 +29,7 @@ var codes = []struct {
 	{storage.ErrNotFound, "not_found", http.StatusNotFound},
 	{storage.ErrConflict, "conflict", http.StatusConflict},
 	{actors.ErrOverloaded, "overloaded", http.StatusTooManyRequests},
+	{actors.ErrQuarantined, "quarantined", http.StatusServiceUnavailable},
 	{storage.ErrDamaged, "damaged", http.StatusInternalServerError},
 	{storage.ErrNoSpace, "no_space", http.StatusInsufficientStorage},
 	{storage.ErrUnknownOutcome, "unknown_outcome", http.StatusInternalServerError},

@@ -1,0 +1,74 @@
+package harness
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Damage flips a bit in every place of the table's files at which the text stands, a
+// value say, as a bad disk would: also while the hub runs, behind its back. What is
+// only in memory so far is not there yet: after [Harness.Restart] it is. It returns the
+// files that it changed; none at all fails the test.
+func (h *Harness) Damage(table, text string) (files []string) {
+	h.t.Helper()
+	for _, file := range h.StoreFiles(table, "*") {
+		if h.flip(file, text) {
+			files = append(files, file)
+		}
+	}
+	if len(files) == 0 {
+		h.t.Fatalf("harness: %q stands in no file of table %s", text, table)
+	}
+	return files
+}
+
+// StoreFiles returns the files of the table's store whose names match the pattern,
+// sorted.
+func (h *Harness) StoreFiles(table, pattern string) []string {
+	h.t.Helper()
+	dir := filepath.Join(h.config().Data, "tables", table)
+	var mark struct {
+		Current string `json:"current"`
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "table.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &mark)
+	}
+	if err != nil {
+		h.t.Fatalf("harness: table %s: %v", table, err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "store", mark.Current, pattern))
+	if err != nil {
+		h.t.Fatalf("harness: %v", err)
+	}
+	slices.Sort(files)
+	return files
+}
+
+// flip flips a bit in the middle of each place of the file where the text stands.
+func (h *Harness) flip(file, text string) (found bool) {
+	h.t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		h.t.Fatalf("harness: %v", err)
+	}
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		h.t.Fatalf("harness: %v", err)
+	}
+	defer f.Close()
+	for at := 0; ; at += len(text) {
+		i := bytes.Index(content[at:], []byte(text))
+		if i < 0 {
+			return found
+		}
+		at, found = at+i, true
+		middle := at + len(text)/2
+		if _, err := f.WriteAt([]byte{content[middle] ^ 1}, int64(middle)); err != nil {
+			h.t.Fatalf("harness: %v", err)
+		}
+	}
+}
