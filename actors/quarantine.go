@@ -3,7 +3,6 @@ package actors
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -22,7 +21,21 @@ type Quarantine struct {
 }
 
 // reason is the cause in the errors of callers.
-func (q *Quarantine) reason() error { return fmt.Errorf("%w: %w", ErrQuarantined, q.Err) }
+func (q *Quarantine) reason() error { return &quarantined{q.Err} }
+
+// quarantined is a damage whose table serves no more.
+type quarantined struct{ damage error }
+
+func (e *quarantined) Error() string {
+	text := e.damage.Error()
+	var d *storage.DamageError
+	if errors.As(e.damage, &d) {
+		text = strings.TrimPrefix(text, "table "+d.Table+" is ")
+	}
+	return ErrQuarantined.Error() + ", it is " + strings.TrimSuffix(text, "; restore the table")
+}
+
+func (e *quarantined) Unwrap() []error { return []error{ErrQuarantined, e.damage} }
 
 // Quarantine returns why the table is quarantined; ok is false where it is not.
 func (r *TableRef) Quarantine() (q Quarantine, ok bool) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -18,13 +19,13 @@ import (
 // nothingError says that a damaged table cannot be rebuilt, and why: nothing is as it
 // should be, and trying again will not change that.
 type nothingError struct {
-	table, store string
-	err          error
+	store string
+	err   error
 }
 
 func (e *nothingError) Error() string {
-	return fmt.Sprintf("table %s cannot be rebuilt: %v; the damaged store is kept in %s; restore what there is with brock restore %s, or let the table start empty with serve --heal empty",
-		e.table, e.err, e.store, e.table)
+	return fmt.Sprintf("it cannot be rebuilt: %s; the damaged store is kept in %s; put back what the vault lost and start again, or let the table start empty with serve --heal empty",
+		strings.ReplaceAll(e.err.Error(), "\n", "; "), e.store)
 }
 
 // errNoCandidate says that the vault has nothing of a table.
@@ -33,7 +34,7 @@ var errNoCandidate = errors.New("the vault has no snapshot and no change log of 
 // rebuild brings the table back to its last commit, or as near to it as the vault
 // leads. Other errors than a nothingError may pass.
 func (x *healer) rebuild(ctx context.Context, ref *actors.TableRef, q actors.Quarantine) error {
-	h, name := x.h, ref.Name()
+	h := x.h
 	if err := h.vault.Check(); err != nil {
 		return err
 	}
@@ -50,16 +51,16 @@ func (x *healer) rebuild(ctx context.Context, ref *actors.TableRef, q actors.Qua
 	if done || err != nil {
 		return err
 	}
-	if c.passing != nil { // what could not be read now may lead further
-		return c.passing
+	if err := errors.Join(c.passing, h.vault.Check()); err != nil { // what could not be read now may lead further
+		return err
 	}
 	if done, err = c.nearest(ctx); done || err != nil {
 		return err
 	}
-	if c.passing != nil {
-		return c.passing
+	if err := errors.Join(c.passing, h.vault.Check()); err != nil {
+		return err
 	}
-	return &nothingError{name, q.Store, errors.Join(append(c.failed, c.none())...)}
+	return &nothingError{q.Store, errors.Join(append(c.failed, c.none())...)}
 }
 
 // cure is one attempt to rebuild a table.
@@ -261,7 +262,7 @@ func mayPass(err error) bool {
 // startEmpty lets the table begin anew, beside what is left of it.
 func (x *healer) startEmpty(ctx context.Context, ref *actors.TableRef, q actors.Quarantine, why *nothingError) error {
 	name := ref.Name()
-	reason := fmt.Sprintf("it started empty, as heal %s says: nothing could be restored: %v", HealEmpty, why.err)
+	reason := fmt.Sprintf("it started empty, as heal %s says: nothing could be restored: %s", HealEmpty, strings.ReplaceAll(why.err.Error(), "\n", "; "))
 	_, err := ref.Heal(ctx, 0, func(ctx context.Context, dir string) error {
 		if err := x.h.vault.BuildPast(ctx, vault.Past{Table: name}, dir, nil); err != nil {
 			return err

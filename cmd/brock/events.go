@@ -66,6 +66,12 @@ func (d detail) text(t bus.EventType) string {
 			text += ", " + counted(d.LaterCommits, "later commit") + " left out"
 		}
 		return text
+	case bus.CorruptionDetected:
+		return d.Table + ": " + strings.TrimSuffix(strings.TrimPrefix(d.Error, "table "+d.Table+" is damaged: "), "; restore the table")
+	case bus.RecoveryFailed:
+		return d.Table + ": " + d.Error
+	case bus.TableDegraded:
+		return d.Table + ": " + d.Reason
 	case bus.VerifyComplete:
 		return d.unless(app.StatusOK) + fmt.Sprintf("%s, %s read in %s", counted(d.Checked, "snapshot"), size(d.Bytes), took(d.DurationMS)) + d.damage()
 	case bus.DrillComplete, bus.DrillFailed:

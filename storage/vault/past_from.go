@@ -26,8 +26,13 @@ func (v *Vault) PastFrom(ctx context.Context, table string, at storage.Version, 
 // there, mounted and readable, and still this vault.
 func (v *Vault) Check() error {
 	m, ok, err := readMarker(v.fs, v.dir)
-	if err == nil && (!ok || m.Vault != v.mark.Vault) {
-		err = cannotUse(v.dir, fmt.Errorf("%w: %s is not that of vault %s", ErrNotVault, markerName, v.mark.Vault))
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return cannotUse(v.dir, fmt.Errorf("%w: %s is not there", ErrNotVault, markerName))
+	case m.Vault != v.mark.Vault:
+		return cannotUse(v.dir, fmt.Errorf("%w: it is vault %s, and was %s", ErrNotVault, m.Vault, v.mark.Vault))
 	}
-	return err
+	return nil
 }
