@@ -33,7 +33,7 @@ type Options struct {
 }
 
 const (
-	memTableBytes = 8 << 20
+	memTableBytes = 16 << 20
 	// A value-log file is mapped at twice this size. It is left for a new one once
 	// it has passed the size, and a transaction holds at most MaxBatchLargeBytes in
 	// large values, so a file never outgrows its mapping: growing it in place, with
@@ -67,8 +67,8 @@ func badgerOptions(dir string, o Options) badger.Options {
 		WithDetectConflicts(false).
 		WithNumVersionsToKeep(1).
 		WithMemTableSize(memTableBytes).
-		WithNumMemtables(2).
-		WithBaseTableSize(1 << 20).
+		WithNumMemtables(3).
+		WithBaseTableSize(2 << 20).
 		WithValueLogFileSize(valueLogBytes).
 		WithValueThreshold(largeValue).
 		WithVerifyValueChecksum(true).

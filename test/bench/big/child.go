@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,9 +32,9 @@ func child() (ran bool, err error) {
 	case "rpo":
 		return true, b.rpoChild(ctx)
 	case "backup":
-		return true, inMemory(func() error { return b.backupChild(ctx) })
+		return true, inMemory(func(begin func()) error { return b.backupChild(ctx, begin) })
 	case "restore":
-		return true, inMemory(func() error { return b.restoreChild(ctx, os.Getenv(childArg)) })
+		return true, inMemory(func(func()) error { return b.restoreChild(ctx, os.Getenv(childArg)) })
 	}
 	return true, fmt.Errorf("unknown child %q", os.Getenv(childVar))
 }
@@ -46,25 +49,27 @@ func (b *bench) command(ctx context.Context, what, arg string) *exec.Cmd {
 // memory is what a process took at its peak, in bytes.
 type memory struct{ all, anon int64 }
 
-// inMemory runs f and prints the process's peaks. What is all has the pages of mapped
-// files in it, which the system takes back as it likes; anon is what only the process has.
-func inMemory(f func() error) error {
-	stop, done := make(chan struct{}), make(chan int64)
-	go func() {
-		peak := int64(0)
-		for {
-			peak = max(peak, status("RssAnon"))
-			select {
-			case <-stop:
-				done <- peak
-				return
-			case <-time.After(2 * time.Millisecond):
-			}
+// inMemory runs f and prints the process's peaks since f called begin, or since its
+// start. What is all has the pages of mapped files in it, which the system takes back as
+// it likes; anon is what only the process has.
+func inMemory(f func(begin func()) error) error {
+	var peak atomic.Int64
+	ctx, stop := context.WithCancel(context.Background())
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		for ctx.Err() == nil {
+			peak.Store(max(peak.Load(), status("RssAnon")))
+			time.Sleep(2 * time.Millisecond)
 		}
-	}()
-	err := f()
-	close(stop)
-	fmt.Println(status("VmHWM"), <-done)
+	})
+	err := f(func() {
+		debug.FreeOSMemory()
+		_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // VmHWM begins anew
+		peak.Store(0)
+	})
+	stop()
+	watch.Wait()
+	fmt.Println(status("VmHWM"), peak.Load())
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/brockdb/brock/app"
 	"github.com/brockdb/brock/storage/disk"
@@ -19,8 +20,8 @@ func (b *bench) memory(ctx context.Context) error {
 		return err
 	}
 	for _, c := range []struct{ figure, what, arg string }{
-		{"open the table, no backup", "backup", "open"},
-		{"open the table, full backup", "backup", ""},
+		{"Badger compacting the table, no backup", "backup", "open"},
+		{"full backup of the table at rest", "backup", ""},
 		{"restore and proof", "restore", b.snapshot},
 		{"restore and proof, with the change log", "restore", vault.Latest},
 	} {
@@ -41,17 +42,39 @@ func (b *bench) peak(ctx context.Context, what, arg string) (m memory, err error
 	return m, err
 }
 
-func (b *bench) backupChild(ctx context.Context) error {
+func (b *bench) backupChild(ctx context.Context, begin func()) error {
 	cfg := b.config()
 	cfg.Vault, cfg.LogInterval = filepath.Join(b.dir, "vault-once"), -1
 	err := with(ctx, cfg, func(h *app.Hub, _ *app.Table) error {
-		if os.Getenv(childArg) == "open" {
-			return nil
+		err := b.rest()
+		if err != nil || os.Getenv(childArg) == "open" {
+			return err
 		}
-		_, err := h.Backup(ctx)
+		begin()
+		_, err = h.Backup(ctx)
 		return err
 	})
 	return errors.Join(err, os.RemoveAll(cfg.Vault))
+}
+
+// rest waits until Badger has done with compacting, which takes memory of its own.
+func (b *bench) rest() error {
+	dir, err := b.storeDir()
+	if err != nil {
+		return err
+	}
+	before := ""
+	for same := 0; same < 6; same++ {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return err
+		}
+		if now := fmt.Sprint(entries); now != before {
+			before, same = now, 0
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+	return nil
 }
 
 func (b *bench) restoreChild(ctx context.Context, snapshot string) error {
