@@ -26,7 +26,7 @@ func (v *Vault) base(ctx context.Context, spec SnapshotSpec) (Base, bool) {
 	if !ok || st.Through < spec.Cut {
 		return Base{}, false
 	}
-	s, ok := v.newestWhole(spec.Table, spec.Cut)
+	s, read, ok := v.newestWhole(spec.Table, spec.Cut)
 	if !ok {
 		return Base{}, false
 	}
@@ -36,8 +36,9 @@ func (v *Vault) base(ctx context.Context, spec SnapshotSpec) (Base, bool) {
 		return Base{}, false
 	}
 	// The log is read now, so that the snapshot is known to be what it says, and no
-	// restore lies on the way: then other snapshots would be needed, too.
-	p, err := v.past(ctx, []Snapshot{s}, spec.Table, spec.Cut)
+	// restore lies on the way: then other snapshots would be needed, too. Up to the last
+	// snapshot that goes on from the same one it was read for that.
+	p, err := v.past(ctx, []Snapshot{read}, spec.Table, spec.Cut)
 	if err != nil || len(p.legs) != 1 || p.legs[0].restored != nil || p.Ledger.Version != spec.Ledger.Version || !p.Ledger.Agrees(spec.Ledger) {
 		return Base{}, false
 	}
@@ -45,23 +46,32 @@ func (v *Vault) base(ctx context.Context, spec SnapshotSpec) (Base, bool) {
 }
 
 // newestWhole returns the newest complete snapshot before the cut that stands by
-// itself. It looks at no more of them than it must: that takes the longer the more
-// files they have.
-func (v *Vault) newestWhole(table string, cut storage.Version) (Snapshot, bool) {
+// itself, and the newest of those that go on from it (itself, where there is none). It
+// looks at no more of them than it must: that takes the longer the more files they have.
+func (v *Vault) newestWhole(table string, cut storage.Version) (whole, read Snapshot, ok bool) {
 	names, err := v.snapNames(table)
 	if err != nil {
-		return Snapshot{}, false
+		return whole, read, false
 	}
+	seen := looks{}
 	for _, name := range names {
 		m, _, err := v.readManifest(table, name.String())
-		if err != nil || m.Base != nil || m.Cut >= cut {
+		if err != nil || m.Cut >= cut || m.Base != nil && read.Name != "" {
 			continue
 		}
-		if s, err := v.lookAt(looks{}, table, m.Snapshot); err == nil {
-			return s, true
+		s, err := v.lookAt(seen, table, m.Snapshot)
+		switch {
+		case err != nil:
+		case m.Base == nil:
+			if read.Base != s.Name {
+				read = s
+			}
+			return s, read, true
+		default:
+			read = s
 		}
 	}
-	return Snapshot{}, false
+	return whole, read, false
 }
 
 // logged says whether the change log has all of the table between two cuts.
