@@ -220,7 +220,26 @@ func (c *cure) build(ctx context.Context, p vault.Past) (done bool, err error) {
 	h.log.Info("a damaged table is healed", "table", name, "snapshot", p.Snapshot, "version", p.At, "records", r.Records, "missing", r.LaterCommits)
 	h.announceRestore(r, triggerAuto)
 	c.x.swapped(name, nil)
+	if r.Missing != "" {
+		c.x.backUp(name)
+	}
 	return true, nil
+}
+
+// backUp backs up a table that could not be brought to its last commit: what the vault
+// has of the time before leads no further, so it must not be all that the next recovery
+// has.
+func (x *healer) backUp(table string) {
+	ctx, done, err := x.h.begin(x.h.life)
+	if err != nil {
+		return
+	}
+	go func() {
+		defer done()
+		if _, err := x.h.group.Backup().Backup(ctx, actors.TriggerSchedule, table); err != nil && ctx.Err() == nil {
+			x.h.log.Error("a table that was healed with a loss could not be backed up; the next backup does it", "table", table, "err", err)
+		}
+	}()
 }
 
 // missing counts the commits that were acknowledged and that a rebuilt table has not

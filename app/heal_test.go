@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -66,6 +67,8 @@ func healed(t *testing.T, h *harness.Harness) app.RestoredTable {
 	require.Equal(t, app.StatusRestored, r.Status)
 	return r
 }
+
+func number(v app.Version) string { return strconv.FormatUint(uint64(v), 10) }
 
 func down(t *testing.T, h *harness.Harness, table string) {
 	t.Helper()
