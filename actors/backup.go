@@ -58,6 +58,14 @@ func (r *BackupRef) Running() []string {
 	return r.b.running
 }
 
+// UnderWay tells the tables of the run under way, nil where there is none, and when it
+// began.
+func (r *BackupRef) UnderWay() (tables []string, since time.Time) {
+	r.b.mu.Lock()
+	defer r.b.mu.Unlock()
+	return r.b.running, r.b.lastRun
+}
+
 // backup is what the backup actor's instances share.
 type backup struct {
 	cfg     *Config

@@ -66,6 +66,9 @@ func (h *Hub) close(ctx context.Context) error {
 	if h.doors != nil {
 		h.doors.audit.close()
 	}
+	if e := h.alarms.Close(ctx); e != nil {
+		h.log.Warn("an alarm is still under way", "err", e)
+	}
 	if h.bus != nil {
 		busCtx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		if e := h.bus.Close(busCtx); e != nil {

@@ -37,7 +37,8 @@ const historyLength = 20
 
 // Compact rewrites the named tables, all where none is named, one after another,
 // so that the bytes of deleted and overwritten records are free again. The tables
-// serve meanwhile. What did not succeed comes with a [*FailedError].
+// serve meanwhile. What fails is tried once more. What did not succeed comes with a
+// [*FailedError].
 func (h *Hub) Compact(ctx context.Context, tables ...string) (Compaction, error) {
 	return h.compact(ctx, actors.TriggerAPI, tables)
 }
@@ -56,19 +57,32 @@ func (h *Hub) compact(ctx context.Context, trigger string, tables []string) (Com
 	if len(tables) == 0 {
 		tables = h.Tables()
 	}
-	h.compactMu.Lock()
-	defer h.compactMu.Unlock()
+	h.compacting.Lock()
+	defer h.compacting.Unlock()
 	began := h.cfg.Wall.Now()
 	c := Compaction{Trigger: trigger, StartedAt: *vault.At(began), Status: StatusComplete}
 	failed := 0
 	for _, name := range tables {
+		if trigger == actors.TriggerSchedule && !h.untilUnpinned(ctx) {
+			break // the hub closes
+		}
 		r := h.compactOne(ctx, name)
+		if r.Error != "" && ctx.Err() == nil {
+			h.log.Warn("a table could not be compacted; it is tried once more", "table", name, "err", r.Error)
+			r = h.compactOne(ctx, name)
+		}
+		if r.Error != "" && trigger == actors.TriggerSchedule && ctx.Err() != nil {
+			break // it did not fail: the hub closes
+		}
 		if r.Error != "" {
 			failed++
 		}
 		c.Results = append(c.Results, r)
 	}
-	if failed == len(tables) {
+	if len(c.Results) == 0 {
+		return c, ctx.Err()
+	}
+	if failed == len(c.Results) {
 		c.Status = StatusFailed
 	} else if failed > 0 {
 		c.Status = StatusPartial
@@ -113,11 +127,15 @@ func (h *Hub) compactOne(ctx context.Context, name string) CompactedTable {
 	return out
 }
 
-// remember keeps the newest compactions, also across restarts. The caller holds compactMu.
+// remember keeps the newest compactions, also across restarts. The caller holds
+// compacting.
 func (h *Hub) remember(c Compaction) {
+	h.historyMu.Lock()
 	history := append([]Compaction{c}, h.history...)
 	h.history = history[:min(len(history), historyLength)]
-	if err := writeJSON(h.fs(), h.path(compactionsFile), h.history); err != nil {
+	history = h.history
+	h.historyMu.Unlock()
+	if err := writeJSON(h.fs(), h.path(compactionsFile), history); err != nil {
 		h.log.Error("the history of compactions could not be written", "err", err)
 	}
 }

@@ -58,7 +58,12 @@ type Config struct {
 	// [HealAuto].
 	Heal      HealPolicy
 	ScrubRate int64 // bytes per second that a scrub may read; default 32 MiB, negative: no limit
-	MinFree   int64 // free bytes below which writes are refused; default 256 MiB, negative: never
+	// CompactEvery is how often tables of which a tenth is dead are compacted, one after
+	// another; default 6 h, negative: only on demand.
+	CompactEvery time.Duration
+	// Alerts says where alarms go beside NATS: webhooks, a command, a heartbeat.
+	Alerts  Alerts
+	MinFree int64 // free bytes below which writes are refused; default 256 MiB, negative: never
 
 	// Subjects of your own on the embedded server, apart from the hub's, and the least
 	// roles that may use them from outside. [Hub.NATS] is the way to them from within.
@@ -85,6 +90,9 @@ type Hooks struct {
 	Server func(*bus.Server)    // gets the embedded NATS server, to stop and restart it
 	Vault  func(*vault.Options) // may change how the vault is opened
 	Log    func(*changelog.ShipperConfig)
+	// What health asks of disks; default the real ones.
+	Free       func(dir string) (free, total uint64, err error)
+	SameDevice func(a, b string) (bool, error)
 }
 
 // DefaultTables returns the nine tables of an agent hub.
@@ -114,7 +122,7 @@ func (c Config) WithDefaults() Config {
 		field *time.Duration
 		v     time.Duration
 	}{
-		{&c.LogWindow, 7 * 24 * time.Hour}, {&c.DrillEvery, 24 * time.Hour}, {&c.ScrubEvery, 24 * time.Hour}} {
+		{&c.LogWindow, 7 * 24 * time.Hour}, {&c.DrillEvery, 24 * time.Hour}, {&c.ScrubEvery, 24 * time.Hour}, {&c.CompactEvery, 6 * time.Hour}} {
 		if *d.field == 0 {
 			*d.field = d.v
 		}
@@ -127,6 +135,12 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Hooks.FS == nil {
 		c.Hooks.FS = disk.OS
+	}
+	if c.Hooks.Free == nil {
+		c.Hooks.Free = disk.Free
+	}
+	if c.Hooks.SameDevice == nil {
+		c.Hooks.SameDevice = disk.SameDevice
 	}
 	if c.Wall == nil {
 		c.Wall = clockwork.NewRealClock()
@@ -165,6 +179,9 @@ func (c Config) Validate() error {
 		return err
 	}
 	if err := c.checkDoors(); err != nil {
+		return err
+	}
+	if err := c.Alerts.Validate(); err != nil {
 		return err
 	}
 	if c.Keep < 1 {

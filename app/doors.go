@@ -20,7 +20,7 @@ const triggersPerMinute = 30
 
 // triggers are the endpoints that start work; what else may change something is changing.
 var (
-	triggers = []string{"backup", "verify", "drill", "restore", "compact"}
+	triggers = []string{"backup", "verify", "drill", "restore", "compact", "alert"}
 	changing = []string{"records.put", "records.delete", "records.import", "credentials.rotate"}
 )
 

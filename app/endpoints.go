@@ -64,6 +64,9 @@ func (h *Hub) endpoints(trigger string) []bus.Endpoint {
 		{Name: "compact", Limit: heavyLimit, Handler: on(func(ctx context.Context, r tablesRequest) (any, error) {
 			return outcome(h.compact(ctx, trigger, r.Tables))
 		})},
+		{Name: "alert", Limit: heavyLimit, Handler: func(ctx context.Context, _ []byte) (any, error) {
+			return outcome(h.TestAlert(ctx))
+		}},
 		{Name: "credentials.rotate", Handler: on(h.rotateEndpoint)},
 		{Name: "records.get", Handler: on(h.getRecord)},
 		{Name: "records.put", Handler: on(h.putRecord)},

@@ -31,8 +31,8 @@ const (
 	VerifyComplete     = bus.VerifyComplete     // a Report
 	DrillComplete      = bus.DrillComplete      // a DrillReport
 	DrillFailed        = bus.DrillFailed        // a DrillReport
-	BackupStale        = bus.BackupStale
-	TableDegraded      = bus.TableDegraded // a Degradation
+	BackupStale        = bus.BackupStale        // a Staleness
+	TableDegraded      = bus.TableDegraded      // a Degradation
 )
 
 // LostError says how many events a reader missed, because they are kept no longer.
@@ -96,7 +96,7 @@ type Corruption struct {
 
 // Details are what events are about.
 type Details interface {
-	Run | Compaction | RestoredTable | Corruption | Report | DrillReport | Degradation
+	Run | Compaction | RestoredTable | Corruption | Report | DrillReport | Degradation | Staleness
 }
 
 // Decode returns what an event is about; the error matches [ErrInvalid] when an event
@@ -124,6 +124,8 @@ func typesOf(detail any) []EventType {
 		return []EventType{TableDegraded}
 	case DrillReport:
 		return []EventType{DrillComplete, DrillFailed}
+	case Staleness:
+		return []EventType{BackupStale}
 	}
 	return nil
 }

@@ -76,6 +76,16 @@ func (r *registry) has(table string) bool {
 	return slices.ContainsFunc(r.Tables, func(t tableSeen) bool { return t.Table == table })
 }
 
+// since returns when the table was seen first, or when the hub was made.
+func (r *registry) since(table string) time.Time {
+	for _, t := range r.Tables {
+		if t.Table == table {
+			return t.CreatedAt
+		}
+	}
+	return r.CreatedAt
+}
+
 // remembered fills in what the configuration leaves open and the data directory
 // knows from the last time: the hub's name, and where its vault is.
 func (c Config) remembered() Config {

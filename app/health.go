@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"strings"
 	"time"
 
 	"github.com/brockdb/brock/actors"
-	"github.com/brockdb/brock/storage/disk"
 	"github.com/brockdb/brock/storage/vault"
 )
 
@@ -37,6 +37,9 @@ const (
 const (
 	staleAfter     = 48 * time.Hour
 	fragmentedFrom = 0.5
+	// deadFrom is how many dead bytes are worth a word, or a compaction: of a table of
+	// one record, half is dead once it was overwritten.
+	deadFrom = 64 << 10
 )
 
 // Health answers whether the data is safe.
@@ -62,19 +65,27 @@ type TableHealth struct {
 	Fragmentation  float64     `json:"fragmentation_ratio"`
 	LastSnapshotAt *time.Time  `json:"last_snapshot_at"`
 	LastProvenAt   *time.Time  `json:"last_proven_at"`
+
+	dead uint64 // bytes
 }
 
-// Health looks at tables, vault and bus. It always answers.
+// Health looks at tables, vault and bus. It always answers, within a second also where
+// the vault's disk hangs: then a condition says so.
 func (h *Hub) Health(ctx context.Context) Health {
 	out := Health{Conditions: []string{}, LastBackupResults: []Result{}, CompactionHistory: []Compaction{}, Tables: []TableHealth{}}
 	snapshots := map[string][]Snapshot{}
-	if list, err := h.vault.List(); err != nil {
-		out.condition("the vault cannot be read: %v", err)
+	look := h.looks.get()
+	v := look.seen
+	if look.hangs > 0 {
+		out.condition("the vault has not answered for %d s; what is said of backups is what it said last", int(math.Ceil(look.hangs.Seconds())))
+	}
+	if v.listErr != nil {
+		out.condition("the vault cannot be read: %v", v.listErr)
 	} else {
-		for _, s := range list.Snapshots {
+		for _, s := range v.list.Snapshots {
 			snapshots[s.Table] = append(snapshots[s.Table], s)
 		}
-		if n := len(list.Problems); n > 0 {
+		if n := len(v.list.Problems); n > 0 {
 			out.condition("%d damaged snapshots in the vault; run brock verify", n)
 		}
 	}
@@ -89,7 +100,7 @@ func (h *Hub) Health(ctx context.Context) Health {
 			down = true
 			out.condition("table %s is unavailable: %s", t.Name(), th.Error)
 		}
-		if th.Fragmentation > fragmentedFrom {
+		if th.Fragmentation > fragmentedFrom && th.dead >= deadFrom {
 			fragmented = append(fragmented, t.Name())
 		}
 		out.Tables = append(out.Tables, th)
@@ -98,10 +109,15 @@ func (h *Hub) Health(ctx context.Context) Health {
 	if out.HighFragmentation {
 		out.condition("fragmentation above 50 %%: %s", strings.Join(fragmented, ", "))
 	}
-	h.backupHealth(&out)
+	h.backupHealth(&out, v)
+	h.runHealth(&out)
+	if look.known {
+		h.snapshotHealth(&out)
+	}
 	h.proofHealth(&out)
-	h.logHealth(&out)
-	h.placeHealth(&out)
+	h.logHealth(&out, v)
+	h.placeHealth(&out, v)
+	h.alarmHealth(&out)
 	h.compactionHealth(&out)
 	switch {
 	case down || out.StaleBackup && out.HighFragmentation:
@@ -132,7 +148,7 @@ func (h *Hub) tableHealth(t *actors.TableRef, snapshots []Snapshot) TableHealth 
 	} else if d := h.healer.degraded(t.Name()); d != nil && th.Status == Serving {
 		th.Status, th.Error = Degraded, d.Reason+"; the damaged store is kept in "+d.ReplacedDir
 	}
-	th.RecordCount, th.FileSizeBytes, th.Fragmentation = stats.Records, stats.FileBytes, stats.Fragmentation
+	th.RecordCount, th.FileSizeBytes, th.Fragmentation, th.dead = stats.Records, stats.FileBytes, stats.Fragmentation, stats.DeadBytes
 	for _, s := range snapshots { // newest first
 		if th.LastSnapshotAt == nil {
 			th.LastSnapshotAt = s.CutAt
@@ -157,48 +173,34 @@ func (h *Hub) whyDown(table string, err error) string {
 	return text
 }
 
-func (h *Hub) backupHealth(out *Health) {
-	last, ok, err := h.vault.LastRun(vault.StatusComplete, vault.StatusPartial)
-	if err != nil {
-		out.condition("the run records cannot be read: %v", err)
+func (h *Hub) backupHealth(out *Health, v vaultLook) {
+	if v.runErr != nil {
+		out.condition("the run records cannot be read: %v", v.runErr)
 	}
-	if !ok {
+	out.LastBackupAt = h.backups.last() // also where the vault cannot say
+	if v.hasGood {
+		out.LastBackupResults = append(out.LastBackupResults, v.good.Results...)
+		if at := v.good.StartedAt; at != nil && (out.LastBackupAt == nil || at.After(*out.LastBackupAt)) {
+			out.LastBackupAt = at
+		}
+	}
+	if out.LastBackupAt == nil {
 		out.StaleBackup = true
 		out.condition("backup never run")
 		return
 	}
-	out.LastBackupAt, out.LastBackupResults = last.StartedAt, append(out.LastBackupResults, last.Results...)
-	if last.StartedAt != nil {
-		if age := h.cfg.Wall.Since(*last.StartedAt); age > staleAfter {
-			out.StaleBackup = true
-			out.condition("last backup %d h ago", int(age.Hours()))
-		}
+	if age := h.cfg.Wall.Since(*out.LastBackupAt); age > staleAfter {
+		out.StaleBackup = true
+		out.condition("last backup %d h ago", int(age.Hours()))
 	}
-	if newest, ok, err := h.vault.LastRun(); err == nil && ok && newest.Status != vault.StatusComplete {
-		out.condition("the last backup was %s: %s", newest.Status, strings.Join(newest.TablesFailed, ", "))
-	}
-}
-
-// placeHealth looks at where things lie.
-func (h *Hub) placeHealth(out *Health) {
-	if same, err := disk.SameDevice(h.cfg.Data, h.cfg.Vault); err == nil && same {
-		out.condition("vault on the data's disk: %s; set --vault to another one", h.cfg.Vault)
-	}
-	if free, total, err := disk.Free(h.cfg.Data); err == nil && total > 0 {
-		if used := 100 - free*100/total; used >= 90 {
-			out.condition("disk %d %% full", used)
-		}
-	}
-	if h.bus != nil {
-		if st := h.bus.Status(); !st.Connected {
-			out.condition("NATS is away; %d events wait", st.Pending)
-		}
+	if v.newest.ID != "" && v.newest.Status != vault.StatusComplete {
+		out.condition("the last backup was %s: %s", v.newest.Status, strings.Join(v.newest.TablesFailed, ", "))
 	}
 }
 
 func (h *Hub) compactionHealth(out *Health) {
-	h.compactMu.Lock()
-	defer h.compactMu.Unlock()
+	h.historyMu.Lock()
+	defer h.historyMu.Unlock()
 	out.CompactionHistory = append(out.CompactionHistory, h.history...)
 	if len(h.history) > 0 {
 		at := h.history[0].StartedAt

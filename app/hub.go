@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/actors"
+	"github.com/brockdb/brock/app/alert"
 	"github.com/brockdb/brock/app/web"
 	"github.com/brockdb/brock/bus"
 	"github.com/brockdb/brock/storage"
@@ -46,8 +47,13 @@ type Hub struct {
 	backedUp chan struct{} // wakes the keeper
 	started  time.Time
 
-	compactMu sync.Mutex
-	history   []Compaction
+	compacting sync.Mutex // held by a compaction
+	historyMu  sync.Mutex
+	history    []Compaction // a new slice with each compaction
+
+	looks   looker[vaultLook]
+	backups lastBackup
+	alarms  *alert.Sender // nil: on an offline hub
 
 	ready   chan struct{} // closed when the hub serves
 	closing chan struct{}
@@ -80,8 +86,9 @@ func Open(ctx context.Context, cfg Config) (*Hub, error) {
 	h.life, h.end = context.WithCancel(context.WithoutCancel(ctx))
 	h.cursors = newCursors(cfg.Wall)
 	h.healer = newHealer(h)
+	h.looks.look, h.looks.begin = h.lookAtVault, h.beginLook
 	h.pasts = newPasts(h.path(scratchDir), cfg, func() Version { return h.clock.Now() })
-	for _, step := range []func(context.Context) error{h.takeData, h.openVault, h.openClock, h.openBus, h.startActors, h.serve} {
+	for _, step := range []func(context.Context) error{h.takeData, h.openVault, h.openClock, h.openBus, h.openAlarms, h.startActors, h.serve} {
 		if err := step(ctx); err != nil {
 			shutCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 			defer cancel()
@@ -91,6 +98,8 @@ func Open(ctx context.Context, cfg Config) (*Hub, error) {
 	close(h.ready)
 	h.healer.start()
 	h.startKeeper()
+	h.startCompactor()
+	h.startWatch()
 	return h, nil
 }
 

@@ -122,6 +122,9 @@ func (h *Hub) startActors(ctx context.Context) error {
 	if err != nil {
 		h.log.Error("the last run cannot be read", "err", err)
 	}
+	if good, ok, err := h.vault.LastRun(vault.StatusComplete, vault.StatusPartial); err == nil && ok {
+		h.backups.saw(good)
+	}
 	since := h.registry.CreatedAt
 	if ok && last.StartedAt != nil {
 		since = *last.StartedAt

@@ -31,15 +31,24 @@ func (h *Hub) begin(ctx context.Context) (context.Context, func(), error) {
 	}, nil
 }
 
-// publish makes an event durable and lets the bus deliver it.
+// beginLook lets a look at a disk in, as begin does.
+func (h *Hub) beginLook() (done func(), err error) {
+	_, done, err = h.begin(h.life)
+	return done, err
+}
+
+// publish makes an event durable and lets the bus deliver it. What people must hear
+// of becomes an alarm besides, whatever the bus does.
 func (h *Hub) publish(typ bus.EventType, detail any) {
 	e, err := bus.NewEvent(typ, h.cfg.Name, h.cfg.Wall.Now(), detail)
-	switch {
-	case err != nil:
-	case h.bus != nil:
-		err = h.bus.Publish(e)
-	default:
-		err = h.spool.Publish(e)
+	if err == nil {
+		h.backups.saw(detail)
+		if h.bus != nil {
+			err = h.bus.Publish(e)
+		} else {
+			err = h.spool.Publish(e)
+		}
+		h.alarm(e)
 	}
 	if run, ok := detail.(Run); ok && typ == bus.BackupComplete {
 		h.healer.backedUp(run)

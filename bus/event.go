@@ -25,6 +25,12 @@ func NewEvent(typ EventType, hub string, at time.Time, detail any) (Event, error
 	if !slices.Contains(EventTypes(), typ) {
 		return Event{}, fmt.Errorf("%w: unknown type %q", ErrBadEvent, typ)
 	}
+	return NewNotice(typ, hub, at, detail)
+}
+
+// NewNotice is [NewEvent] for what has the form of an event and is never published as
+// one, such as an alarm: it may be of any type.
+func NewNotice(typ EventType, hub string, at time.Time, detail any) (Event, error) {
 	if err := validateHub(hub); err != nil {
 		return Event{}, fmt.Errorf("%w: %w", ErrBadEvent, err)
 	}

@@ -30,7 +30,7 @@ const (
 // the one list of who may what, on every road.
 var endpointsOf = map[Role][]string{
 	Viewer:   {"health", "list", "run"},
-	Operator: {"backup", "verify", "drill", "restore", "compact"},
+	Operator: {"backup", "verify", "drill", "restore", "compact", "alert"},
 	Admin:    {"records.>", "credentials.rotate"},
 }
 

@@ -26,6 +26,7 @@ func TestPublishPermissions(t *testing.T) {
 		{"brock.alpha.drill", []Role{Operator, Admin}},
 		{"brock.alpha.restore", []Role{Operator, Admin}},
 		{"brock.alpha.compact", []Role{Operator, Admin}},
+		{"brock.alpha.alert", []Role{Operator, Admin}},
 		{"brock.alpha.records.get", []Role{Admin}},
 		{"brock.alpha.records.put", []Role{Admin}},
 		{"brock.alpha.nonsense", nil},

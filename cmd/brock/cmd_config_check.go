@@ -60,7 +60,7 @@ func (c *cli) explain(cmd *cobra.Command) checkedConfig {
 			from.where = ""
 			value = c.unless(s.key, value, last, &from)
 		}
-		out.Settings = append(out.Settings, checkedSetting{s.key, value, from.source, strings.TrimSuffix(from.where, ": "+s.key)})
+		out.Settings = append(out.Settings, checkedSetting{s.key, s.shown(value), from.source, strings.TrimSuffix(from.where, ": "+s.key)})
 	}
 	return out
 }

@@ -17,6 +17,7 @@ import (
 
 type serveOptions struct {
 	cfg      app.Config
+	alerts   alertOptions
 	logLevel string
 	heal     string
 }
@@ -41,6 +42,7 @@ once. The directory and its tables are made when they do not exist.`,
 			o.cfg.Heal = app.HealPolicy(o.heal)
 			o.cfg.Data, o.cfg.Vault = c.directories()
 			o.cfg.TLS.CA = c.tlsCA
+			o.cfg.Alerts = o.alerts.config()
 			o.cfg.Logger, _ = c.logger(o.logLevel)
 			return c.serve(cmd.Context(), o.cfg)
 		},
@@ -67,6 +69,8 @@ func (o *serveOptions) flags(cmd *cobra.Command) {
 	f.DurationVar(&o.cfg.DrillEvery, "drill-every", 24*time.Hour, "how often a table's newest snapshot is restored for proof; -1s: on demand only")
 	f.DurationVar(&o.cfg.ScrubEvery, "scrub-every", 24*time.Hour, "how often a live table is read and compared with its ledger; -1s: never")
 	f.StringVar(&o.heal, "heal", string(app.HealAuto), "what to do about a damaged table: auto (rebuild it), off, or empty (let it start empty where nothing can be rebuilt)")
+	f.DurationVar(&o.cfg.CompactEvery, "compact-every", 6*time.Hour, "how often tables of which a tenth is dead are compacted; -1s: on demand only")
+	o.alerts.flags(f)
 	f.BoolVar(&o.cfg.Fresh, "fresh", false, "start tables empty whose store is lost, rather than unavailable")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	_ = cmd.RegisterFlagCompletionFunc("log-level", words("debug", "info", "warn", "error"))
@@ -101,6 +105,9 @@ func (c *cli) checkServe(o serveOptions) error {
 		return c.refuse("http_addr", "%q is not host:port", o.cfg.HTTPAddr)
 	}
 	if err := c.checkDoors(o.cfg); err != nil {
+		return err
+	}
+	if err := c.checkAlerts(o.alerts); err != nil {
 		return err
 	}
 	return c.checkPart("name", app.Config{Name: o.cfg.Name}, c.checkPart("tables", app.Config{Tables: o.cfg.Tables},

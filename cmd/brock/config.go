@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -77,6 +78,9 @@ func (c *cli) configureOne(cmd *cobra.Command, s setting, file map[string]fileSe
 	}
 	c.origins[s.key] = from
 	if err := cmd.Flags().Set(f.Name, value); err != nil {
+		if slices.Contains(secretSettings, s.key) { // the error quotes the value
+			return usagef("%s: cannot be read", from.where)
+		}
 		return usagef("%s: %w", from.where, err)
 	}
 	return nil

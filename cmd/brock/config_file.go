@@ -68,6 +68,9 @@ func readMapping(path string, node ast.Node, out map[string]fileSetting) error {
 		if err := yaml.NodeToValue(pair.Value, &v); err != nil {
 			return yamlError(path, err)
 		}
+		if _, several := v.([]any); several && !slices.Contains(listSettings, key) {
+			return fmt.Errorf("%s: expected one value", where)
+		}
 		value, err := configValue(v)
 		if err != nil {
 			return fmt.Errorf("%s: %w", where, err)
@@ -98,7 +101,7 @@ func configValue(v any) (string, error) {
 		for _, e := range v {
 			s, err := configValue(e)
 			if err != nil || strings.Contains(s, ",") {
-				return "", errors.New("expected a list of names")
+				return "", errors.New("expected a list without commas in its values")
 			}
 			parts = append(parts, s)
 		}

@@ -21,6 +21,7 @@ type detail struct {
 	Missing      string        `json:"missing"`
 	BackupUsed   string        `json:"backup_used"`
 	At           *time.Time    `json:"at"`
+	LastBackupAt *time.Time    `json:"last_backup_at"`
 	Error        string        `json:"error"`
 	Problem      string        `json:"problem"`
 	Reason       string        `json:"reason"`
@@ -76,6 +77,8 @@ func (d detail) text(t bus.EventType) string {
 		return d.unless(app.StatusOK) + fmt.Sprintf("%s, %s read in %s", counted(d.Checked, "snapshot"), size(d.Bytes), took(d.DurationMS)) + d.damage()
 	case bus.DrillComplete, bus.DrillFailed:
 		return fmt.Sprintf("%d of %s proven in %s", len(d.Proven), counted(d.Checked, "snapshot"), took(d.DurationMS)) + d.damage()
+	case bus.BackupStale:
+		return "last backup " + ago(d.LastBackupAt)
 	case bus.CompactionComplete, bus.CompactionFailed:
 		return d.unless(app.StatusComplete) + fmt.Sprintf("%s in %s", counted(len(d.Results), "table"), took(d.DurationMS)) + d.failures()
 	}

@@ -81,7 +81,7 @@ func (c *cli) sharedFlags(root *cobra.Command) {
 
 func (c *cli) commands() []*cobra.Command {
 	return []*cobra.Command{
-		newServe(c), newDemo(c), newHealth(c), newWatch(c), newEnv(c), newCredentials(c), newConfig(c), newVersion(c), newDocs(c),
+		newServe(c), newDemo(c), newHealth(c), newAlert(c), newWatch(c), newEnv(c), newCredentials(c), newConfig(c), newVersion(c), newDocs(c),
 		newBackup(c), newList(c), newRun(c), newVerify(c), newDrill(c), newRestore(c), newCompact(c),
 		newGet(c), newPut(c), newDelete(c), newScan(c), newTail(c), newCount(c), newImport(c), newExport(c),
 	}

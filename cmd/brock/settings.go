@@ -33,15 +33,35 @@ var settings = []setting{
 	{"drill_every", "24h0m0s", "How often a table's newest snapshot is restored for proof, after a backup and when\nnothing else is under way. Negative: on demand only."},
 	{"scrub_every", "24h0m0s", "How often a live table is read and compared with its ledger. Negative: never."},
 	{"heal", "auto", "What to do about a table whose store is damaged: auto rebuilds it from the vault, off leaves\nit down until it is restored, empty is auto and starts it empty where nothing can be rebuilt."},
+	{"compact_every", "6h0m0s", "How often tables of which a tenth is dead are compacted. Negative: on demand only."},
+	{"alert_webhook", "[https://alerts.example.com/brock]", "URLs that get alarms (failures, recoveries, turns of health) as a POST of JSON. They\nare taken for secrets. brock alert test tries them."},
+	{"alert_secret", "whsec_ZXhhbXBsZS1vbmx5LW1ha2UteW91ci1vd24h", "What signs those, as standardwebhooks.com says: the base64 of 16 to 64 bytes, such as\nopenssl rand -base64 32 prints. By default nothing is signed."},
+	{"alert_command", "\"mail -s \\\"$BROCK_TEXT\\\" ops@example.com\"", "A line for /bin/sh that is run for each alarm, with its JSON on standard input and its\ntype and text in BROCK_EVENT and BROCK_TEXT."},
+	{"heartbeat_url", "https://hc.example.com/ping/…", "A URL that is asked as long as all is well, for a service that calls when it is not."},
+	{"heartbeat_every", "1m0s", "How often that is."},
 	{"fresh", "false", "Whether tables whose store is lost start empty. Otherwise they are unavailable until\nthey are restored."},
 	{"log_level", "info", "debug, info, warn or error."},
 }
+
+// Settings that take several values, and those that are not shown.
+var (
+	listSettings   = []string{"tables", "http_hosts", "alert_webhook"}
+	secretSettings = []string{"alert_webhook", "alert_secret", "heartbeat_url"}
+)
 
 // Variables that are no settings: --config itself, and what brock env prints.
 var otherVariables = []string{"BROCK_CONFIG", "BROCK_TOKEN"}
 
 func (s setting) flag() string     { return strings.ReplaceAll(s.key, "_", "-") }
 func (s setting) variable() string { return "BROCK_" + strings.ToUpper(s.key) }
+
+// shown is the value as it may be shown.
+func (s setting) shown(value string) string {
+	if value != "" && slices.Contains(secretSettings, s.key) {
+		return "(hidden)"
+	}
+	return value
+}
 
 func settingKeys() []string {
 	keys := make([]string, len(settings))

@@ -54,6 +54,7 @@ type Shipper struct {
 	next chan struct{} // closed at the next one
 
 	owed     atomic.Int64  // bytes committed since they were last shipped
+	since    atomic.Int64  // nothing that waits was committed before it, in Unix nanoseconds
 	held     atomic.Int64  // bytes in memory
 	shipping chan struct{} // holds one token: one ships at a time
 	kick     chan struct{}
@@ -185,6 +186,9 @@ func (s *Shipper) due() bool {
 // owe counts a commit in and sees to the bounds of memory.
 func (s *Shipper) owe(t *Tap, size int64) {
 	owed := s.owed.Add(size)
+	if owed == size {
+		s.since.Store(s.cfg.Wall.Now().UnixNano())
+	}
 	if s.held.Add(size) > s.cfg.Memory {
 		s.held.Add(-t.drop())
 	}

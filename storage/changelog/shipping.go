@@ -20,14 +20,16 @@ func (s *Shipper) Ship(ctx context.Context) (storage.Version, error) {
 		return 0, fmt.Errorf("the change log is being written, and does not finish: %w", ctx.Err())
 	}
 	defer func() { <-s.shipping }()
-	owed := s.owed.Load()
+	owed, began := s.owed.Load(), s.cfg.Wall.Now()
 	var through storage.Version
 	var err error
 	for more := true; more && err == nil; {
 		through, more, err = s.ship(ctx)
 	}
 	if err == nil {
-		s.owed.Add(-owed)
+		if s.owed.Add(-owed) > 0 {
+			s.since.Store(began.UnixNano()) // what waits came meanwhile
+		}
 		wake(s.grown)
 	} else {
 		s.overdue(err)

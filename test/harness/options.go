@@ -41,7 +41,8 @@ func FakeClock(start time.Time) Option {
 	return func(s *settings) { s.clock = clockwork.NewFakeClockAt(start) }
 }
 
-// Schedule sets when backups run by themselves; without it they don't.
+// Schedule sets when backups run by themselves; without it they don't. Nor do
+// compactions, unless [Configure] says when.
 func Schedule(expression string) Option {
 	return func(s *settings) { s.config.Schedule = expression }
 }
@@ -77,7 +78,7 @@ func Stopped() Option { return func(s *settings) { s.stopped = true } }
 func Parallel() Option { return func(s *settings) { s.shared = true } }
 
 func newSettings(opts []Option) settings {
-	s := settings{config: app.Config{Schedule: "off", MinFree: minFree}}
+	s := settings{config: app.Config{Schedule: "off", CompactEvery: -1, MinFree: minFree}}
 	for _, o := range opts {
 		o(&s)
 	}
