@@ -253,6 +253,24 @@ func TestTheAudit(t *testing.T) {
 	require.Len(t, log.audits(t), len(want))
 }
 
+// Who may restore may not write into what the hub keeps, by whatever name.
+func TestRestoresStayOutOfTheHub(t *testing.T) {
+	cfg := quiet(filepath.Join(t.TempDir(), "data"))
+	cfg.Tables = []string{"a"}
+	c := overHTTP(t, cfg)
+	_, err := c.h.Backup(t.Context())
+	require.NoError(t, err)
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(cfg.Data, link))
+	for _, to := range []string{cfg.Data, cfg.Data + "/x", cfg.Data + "/vault/tables", link + "/new/deep", cfg.Data + "/../data/y", "relative"} {
+		body, err := json.Marshal(map[string]string{"to": to})
+		require.NoError(t, err)
+		status, out := c.ask(app.Operator, "POST", "/api/admin/restore/a", string(body))
+		require.Equal(t, http.StatusBadRequest, status, "%s: %v", to, out)
+	}
+	c.good(app.Operator, "POST", "/api/admin/restore/a", `{"to":"`+filepath.Join(t.TempDir(), "data2")+`"}`)
+}
+
 // A flood is counted, not written down line by line, and none of it is lost.
 func TestAFloodDoesNotFillTheLog(t *testing.T) {
 	var log logged

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 
 	"github.com/brockdb/brock/storage/disk"
@@ -33,6 +35,36 @@ func (h *Hub) closeDirectories() {
 	if info, err := os.Stat(h.cfg.Vault); err == nil && isOpen(info) {
 		h.log.Warn("other users of this machine may look into the vault's folder; chmod 700 it unless that is meant", "path", h.cfg.Vault, "mode", info.Mode())
 	}
+}
+
+// checkTo refuses a restore into what the hub itself keeps: whoever may restore may not
+// write there. Links are followed first.
+func (h *Hub) checkTo(to string) error {
+	if to == "" {
+		return nil
+	}
+	if !filepath.IsAbs(to) {
+		return fmt.Errorf("%w: restore to %q: name the directory by its whole path", ErrInvalid, to)
+	}
+	to = real(to)
+	for _, own := range []string{h.cfg.Data, h.cfg.Vault} {
+		if rel, err := filepath.Rel(real(own), to); err == nil && filepath.IsLocal(rel) {
+			return fmt.Errorf("%w: restore to %q: it lies in the hub's own directory %s; name another", ErrInvalid, to, own)
+		}
+	}
+	return nil
+}
+
+// real is the path without links, as far as it exists.
+func real(path string) string {
+	if p, err := filepath.EvalSymlinks(path); err == nil {
+		return p
+	}
+	dir := filepath.Dir(path)
+	if dir == path {
+		return path
+	}
+	return filepath.Join(real(dir), filepath.Base(path))
 }
 
 // isOpen says whether others than the owner have any right.

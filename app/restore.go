@@ -81,6 +81,9 @@ func (h *Hub) Restore(ctx context.Context, req RestoreRequest) (Restored, error)
 	}
 	defer done()
 	tables, err := h.restoreTables(req)
+	if err == nil {
+		err = h.checkTo(req.To)
+	}
 	if err != nil {
 		return Restored{}, err
 	}

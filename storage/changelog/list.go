@@ -46,6 +46,10 @@ func (l *Log) listOnce() (f found, err error) {
 			f.problems = append(f.problems, Problem{File: name, Problem: "is no file of a change log"})
 			continue
 		}
+		if !e.Type().IsRegular() {
+			f.problems = append(f.problems, Problem{File: name, Problem: "is no plain file: what lies elsewhere is no part of the change log"})
+			continue
+		}
 		s, err := l.readSegment(name, want)
 		switch {
 		case err == nil:

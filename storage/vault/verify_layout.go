@@ -61,6 +61,10 @@ func (c *verifier) strangers(dir, table, snapshot string, belongs func(name stri
 		return
 	}
 	for _, e := range entries {
+		if !e.IsDir() && !e.Type().IsRegular() {
+			c.report(table, snapshot, filepath.Join(dir, e.Name()), errors.New("is a link or a device: a backup that lies elsewhere is none; put the files themselves here"))
+			continue
+		}
 		if !strings.HasPrefix(e.Name(), disk.TempPrefix) && !belongs(e.Name(), e.IsDir()) {
 			c.report(table, snapshot, filepath.Join(dir, e.Name()), errors.New("is no part of the vault: move it elsewhere"))
 		}
