@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -10,6 +11,10 @@ import (
 // open a damaged store; those of an open store (compactors, writers) are not among
 // them, so a store that was not closed is still found.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(damageVar); dir != "" { // a child, which damage may kill
+		damageChild(dir)
+		return
+	}
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreTopFunction("github.com/dgraph-io/badger/v4/y.(*WaterMark).process"),
 		goleak.IgnoreTopFunction("github.com/dgraph-io/badger/v4.(*DB).updateSize"),

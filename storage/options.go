@@ -3,6 +3,7 @@ package storage
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -24,13 +25,22 @@ type Options struct {
 	Unsynced bool
 	// LostTail opens a store although its last commits are gone, for [Store.Redo].
 	LostTail bool
+	// CheckBudget is how long an open may check the content of table files by itself,
+	// beyond what it always checks; all of it is for the scrub. Default 250 ms; a
+	// negative value leaves it at the checks that are always made, [CheckAll] has no end.
+	CheckBudget time.Duration
 	// making is for a store that is built or proven, and closed again: Badger leaves its
 	// tables as they are, unless there are very many. Reading through some more tables
-	// of the highest level costs less than rewriting all that random keys hit.
+	// of the highest level costs less than rewriting all that random keys hit. Whoever
+	// made its files has checked them: they are not checked again at open.
 	making bool
 	// Now judges expiry; default the wall clock. A hub hands in its [Clock.Now].
 	Now func() Version
 }
+
+// CheckAll is the [Options].CheckBudget that lets an open check every byte, for a store
+// whose last open did not end well.
+const CheckAll = time.Duration(math.MaxInt64)
 
 const (
 	memTableBytes = 16 << 20
@@ -47,6 +57,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MinFree == 0 {
 		o.MinFree = 256 << 20
+	}
+	if o.CheckBudget == 0 {
+		o.CheckBudget = 250 * time.Millisecond
 	}
 	if o.Free == nil {
 		o.Free = diskFree

@@ -49,6 +49,11 @@ func Open(dir, table string, opts Options) (*Store, error) {
 	if err := guard(dir, table); err != nil {
 		return nil, err
 	}
+	if !opts.making {
+		if err := checkStore(dir, table, opts.withDefaults()); err != nil {
+			return nil, err
+		}
+	}
 	return open(dir, table, opts)
 }
 

@@ -29,8 +29,12 @@ func CheckTable(r io.ReaderAt, size int64) (TableSum, error) { return CopyTable(
 
 // CopyTable is [CheckTable], and writes to w what it has read, after it is checked:
 // one pass over the file. After an error w holds a part only.
-func CopyTable(w io.Writer, r io.ReaderAt, size int64) (sum TableSum, err error) {
-	c := &tableCheck{source: source{r: r, size: size}, w: w}
+func CopyTable(w io.Writer, r io.ReaderAt, size int64) (TableSum, error) {
+	return copyTable(w, r, size, nil)
+}
+
+func copyTable(w io.Writer, r io.ReaderAt, size int64, each func(full []byte, v Version, value storedValue)) (sum TableSum, err error) {
+	c := &tableCheck{source: source{r: r, size: size}, w: w, each: each}
 	defer func() {
 		if p := recover(); p != nil { // from the index: flatbuffers do not check bounds
 			err = c.damage(c.at, "the index cannot be read: "+fmt.Sprint(p))
@@ -59,9 +63,10 @@ type tableCheck struct {
 	tail  []byte // index and footer
 	at    int64  // where in the file we are
 	sum   TableSum
-	group []byte // the blocks read last
-	key   []byte // of the entry before
-	next  []byte // scratch
+	group []byte                                          // the blocks read last
+	key   []byte                                          // of the entry before
+	next  []byte                                          // scratch
+	each  func(full []byte, v Version, value storedValue) // gets every key, may be nil
 }
 
 // groupBytes is how much is read at once.

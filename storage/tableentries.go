@@ -60,6 +60,9 @@ func (c *tableCheck) entry(b, base []byte) (_ []byte, problem string) {
 	}
 	c.sum.Entries++
 	c.sum.MaxVersion = max(c.sum.MaxVersion, version)
+	if c.each != nil {
+		c.each(c.next, version, value)
+	}
 	c.key, c.next = c.next, c.key
 	return base, c.value(key, version, value)
 }
