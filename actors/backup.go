@@ -71,6 +71,8 @@ type backup struct {
 	cfg     *Config
 	tables  []*TableRef
 	pid     *actor.PID
+	armed   chan struct{} // closed when its first schedule is set
+	arming  sync.Once
 	stopped chan struct{}
 	work    sync.WaitGroup
 	turn    chan struct{} // holds one token: a crashed instance's run ends before the next one begins
@@ -190,6 +192,7 @@ func (a *backupActor) receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case *actor.Started:
 		a.arm()
+		a.arming.Do(func() { close(a.armed) })
 	case *actor.Restarting:
 		a.crashed()
 		a.abort(errBackupCrashed)

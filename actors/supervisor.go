@@ -27,7 +27,8 @@ func Start(cfg Config) (*Group, error) {
 	for _, tc := range cfg.Tables {
 		g.tables = append(g.tables, &TableRef{newTable(&cfg, tc)})
 	}
-	b := &backup{cfg: &cfg, tables: g.tables, turn: make(chan struct{}, 1), stopped: make(chan struct{}), lastRun: cfg.LastRun}
+	arrangeOpens(g.tables)
+	b := &backup{cfg: &cfg, tables: g.tables, turn: make(chan struct{}, 1), armed: make(chan struct{}), stopped: make(chan struct{}), lastRun: cfg.LastRun}
 	g.backup = &BackupRef{b}
 	ready := make(chan error, 1)
 	props := actor.PropsFromProducer(func() actor.Actor { return &supervisor{g: g, ready: ready} },
@@ -95,14 +96,15 @@ func (g *Group) Table(name string) (*TableRef, error) {
 // Backup returns the ref of the backup actor.
 func (g *Group) Backup() *BackupRef { return g.backup }
 
-// Ready waits until every table is open or has been found unavailable.
+// Ready waits until every table is open or has been found unavailable, and the schedule
+// of backups is set.
 func (g *Group) Ready(ctx context.Context) error {
 	for _, t := range g.tables {
 		if err := t.Ready(ctx); err != nil {
 			return err
 		}
 	}
-	return nil
+	return wait(ctx, "the backup actor", g.backup.b.armed)
 }
 
 // Close ends the run under way, lets the tables commit what is queued, closes
@@ -163,6 +165,7 @@ func (t *table) closeStores(ctx context.Context) error {
 		})
 		t.retiring.Wait()
 		t.closers.Wait()
+		t.settled()
 		t.closeLanes()
 		done <- err
 	}()
@@ -184,7 +187,7 @@ func wait(ctx context.Context, what string, done <-chan struct{}) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%s did not stop in time: %w", what, ctx.Err())
+		return fmt.Errorf("%s took too long: %w", what, ctx.Err())
 	}
 }
 

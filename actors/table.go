@@ -65,13 +65,15 @@ type table struct {
 	crashes  atomic.Int32  // in a row
 	maintain chan struct{} // holds one token: restores and compactions go one by one
 
-	dirMu sync.Mutex // opens and swaps exclude each other
-	dir   *storage.TableDir
+	dirMu   sync.Mutex // opens and swaps exclude each other
+	dir     *storage.TableDir
+	opening opening
 }
 
 func newTable(cfg *Config, tc TableConfig) *table {
 	t := &table{cfg: cfg, conf: tc, log: cfg.Logger.With("table", tc.Name), tap: cfg.Log.Tap(tc.Name),
 		ready: make(chan struct{}), stopped: make(chan struct{}), maintain: make(chan struct{}, 1), mail: newLane(), commits: newLane()}
+	t.opening.turn, t.opening.pass = atOnce, func() {}
 	t.setStatus(Opening, nil)
 	t.tap.OnDamage(t.damaged)
 	if q := tc.Quarantine; q != nil {

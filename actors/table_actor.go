@@ -30,6 +30,7 @@ type tableActor struct {
 	ill      *quarantineMsg // damage was found in the store; nil: none
 
 	reopen  interface{ Stop() bool }
+	settle  interface{ Stop() bool }
 	due     interface{ Stop() bool }
 	nextDue time.Time
 }
@@ -270,7 +271,7 @@ func (a *tableActor) end() {
 }
 
 func (a *tableActor) stopTimers() {
-	for _, t := range []interface{ Stop() bool }{a.reopen, a.due} {
+	for _, t := range []interface{ Stop() bool }{a.reopen, a.settle, a.due} {
 		if t != nil {
 			t.Stop()
 		}

@@ -47,6 +47,7 @@ func (t *table) swap(m *exchangeMsg, old *storage.Store, known storage.Version, 
 		t.tap.End(storage.Commit{})
 	default:
 		t.tap.Swapped(c, m.next)
+		t.storeReplaced()
 	}
 	return replaced, err
 }
@@ -329,7 +330,9 @@ func (t *table) stage(ctx context.Context, adopt bool, build func(ctx context.Co
 	if err != nil {
 		return nil, errors.Join(err, t.cfg.FS.RemoveAll(scratch))
 	}
-	s, err := storage.Open(path, t.conf.Name, t.cfg.Store)
+	opts := t.cfg.Store
+	opts.CheckBudget = -1 // whoever built it has proven it
+	s, err := storage.Open(path, t.conf.Name, opts)
 	if err != nil {
 		return nil, errors.Join(err, d.Unstage())
 	}

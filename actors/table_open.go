@@ -57,11 +57,15 @@ func (a *tableActor) open() {
 }
 
 // openStore opens the table's store; what it learns of one that does not open it notes.
-func (t *table) openStore(note *openedMsg) (*storage.Store, error) {
+func (t *table) openStore(note *openedMsg) (s *storage.Store, err error) {
 	t.closers.Wait() // for the store that a crashed instance let go
+	if err := t.awaitTurn(); err != nil {
+		return nil, err
+	}
 	t.dirMu.Lock()
 	defer t.dirMu.Unlock()
-	s, err := t.openCurrent(t.cfg.Store)
+	defer func() { t.endOpening(err) }()
+	s, err = t.openCurrent(t.cfg.Store)
 	if err == nil || errors.Is(err, storage.ErrTailLost) {
 		s, err = t.refill(s, err, note)
 	}
@@ -120,6 +124,10 @@ func (t *table) openCurrent(opts storage.Options) (*storage.Store, error) {
 	if q := t.sick.Load(); q != nil && q.Store == t.dir.Current() {
 		return nil, q.Err
 	}
+	opts, err := t.beginOpening(opts)
+	if err != nil {
+		return nil, err
+	}
 	return t.dir.Open(opts)
 }
 
@@ -164,6 +172,10 @@ func (a *tableActor) serve(s *storage.Store) {
 	a.crashes.Store(0)
 	a.setStatus(Serving, nil)
 	a.send(&dueMsg{a.epoch})
+	if a.settle != nil {
+		a.settle.Stop()
+	}
+	a.settle = a.cfg.Wall.AfterFunc(settleAfter, a.settled)
 	if len(a.pending) > 0 && !a.ticking {
 		a.ticking = true
 		a.send(&tickMsg{a.epoch})

@@ -220,6 +220,12 @@ func (w *writer) putLedger() error {
 	return w.txn.Set(key, w.ledger.Append(nil))
 }
 
+// EnoughSpace returns an error that matches [ErrNoSpace] where less is free below the
+// folder than MinFree.
+func (o Options) EnoughSpace(dir, table string) error {
+	return o.withDefaults().enoughSpace(dir, table)
+}
+
 func (o Options) enoughSpace(dir, table string) error {
 	if o.MinFree < 0 {
 		return nil
