@@ -20,6 +20,7 @@ type serveOptions struct {
 	alerts   alertOptions
 	logLevel string
 	heal     string
+	watch    bool
 }
 
 func newServe(c *cli) *cobra.Command {
@@ -28,7 +29,11 @@ func newServe(c *cli) *cobra.Command {
 		Use:   "serve",
 		Short: "Run a hub",
 		Long: `Run a hub on the data directory until Ctrl-C or SIGTERM; a second one ends it at
-once. The directory and its tables are made when they do not exist.`,
+once. The directory and its tables are made when they do not exist.
+
+With --watch the hub runs in a process of its own, which is started again when
+something ends it, after 100 ms and up to 30 s where that happens again and again. A
+supervisor such as systemd does the same; do not use both.`,
 		Example: `  brock serve
   brock serve --data /srv/hub --vault /mnt/backups/hub --schedule '@every 1h' --keep 24
   brock serve --tables jobs,mail --nats-addr 127.0.0.1:0`,
@@ -44,6 +49,9 @@ once. The directory and its tables are made when they do not exist.`,
 			o.cfg.TLS.CA = c.tlsCA
 			o.cfg.Alerts = o.alerts.config()
 			o.cfg.Logger, _ = c.logger(o.logLevel)
+			if o.watch && c.env[watchedVar] == "" {
+				return c.watchServe(o.cfg.Logger)
+			}
 			return c.serve(cmd.Context(), o.cfg)
 		},
 	}
@@ -72,6 +80,7 @@ func (o *serveOptions) flags(cmd *cobra.Command) {
 	f.DurationVar(&o.cfg.CompactEvery, "compact-every", 6*time.Hour, "how often tables of which a tenth is dead are compacted; -1s: on demand only")
 	o.alerts.flags(f)
 	f.BoolVar(&o.cfg.Fresh, "fresh", false, "start tables empty whose store is lost, rather than unavailable")
+	f.BoolVar(&o.watch, "watch", false, "start the hub again when something ends it")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	_ = cmd.RegisterFlagCompletionFunc("log-level", words("debug", "info", "warn", "error"))
 	_ = cmd.RegisterFlagCompletionFunc("heal", words(string(app.HealAuto), string(app.HealOff), string(app.HealEmpty)))
@@ -140,6 +149,8 @@ func (c *cli) serve(ctx context.Context, cfg app.Config) error {
 	for _, name := range c.unknownVariables() {
 		cfg.Logger.Warn("nothing reads this environment variable; is it misspelt?", "name", name)
 	}
+	ctx, cancel := c.untilWatcherEnds(ctx)
+	defer cancel()
 	hub, err := openHub(ctx, cfg)
 	if err != nil {
 		return err
@@ -148,7 +159,12 @@ func (c *cli) serve(ctx context.Context, cfg app.Config) error {
 		return errors.Join(err, closeHub(hub, signals))
 	}
 	stopped := reloadOnHangup(ctx, hub, cfg.Logger)
-	cfg.Logger.Info("stopping", "signal", (<-signals).String())
+	select {
+	case s := <-signals:
+		cfg.Logger.Info("stopping", "signal", s.String())
+	case <-ctx.Done():
+		cfg.Logger.Error("stopping, because the process that watches this one has ended")
+	}
 	stopped()
 	return closeHub(hub, signals)
 }

@@ -10,12 +10,17 @@ import (
 )
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+	env := os.Environ()
+	code := 0
+	if watched(env) {
+		code = watchedCode
+	}
+	os.Exit(code + run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, env))
 }
 
 // run is the whole command; it returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
-	c := &cli{in: stdin, out: stdout, err: stderr, env: environment(env)}
+	c := &cli{in: stdin, out: stdout, err: stderr, args: args, env: environment(env)}
 	c.outLook, c.errLook = c.lookOf(stdout), c.lookOf(stderr)
 	root := newRoot(c)
 	root.SetArgs(args)

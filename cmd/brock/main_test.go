@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -56,6 +57,10 @@ func TestScripts(t *testing.T) {
 			"appears":  cmdAppears,
 			"certs":    cmdCerts,
 			"private":  cmdPrivate,
+
+			"kill9":      cmdKill9,
+			"interrupt":  cmdInterrupt,
+			"disappears": cmdDisappears,
 		},
 	})
 }
@@ -189,6 +194,43 @@ func cmdAppears(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%q does not appear in %s", args[0], args[1])
+}
+
+// cmdKill9 kills the process that serves the directory.
+func cmdKill9(ts *testscript.TestScript, neg bool, args []string) {
+	signalServing(ts, neg, args, os.Kill)
+}
+
+// cmdInterrupt interrupts it.
+func cmdInterrupt(ts *testscript.TestScript, neg bool, args []string) {
+	signalServing(ts, neg, args, os.Interrupt)
+}
+
+func signalServing(ts *testscript.TestScript, neg bool, args []string, s os.Signal) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: kill9 dir, interrupt dir")
+	}
+	var p remote.Presence
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(args[0], "hub.json"))), &p))
+	process, err := os.FindProcess(p.PID)
+	ts.Check(err)
+	ts.Check(process.Signal(s))
+	for s == os.Kill && process.Signal(syscall.Signal(0)) == nil { // until its watcher has taken note
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// cmdDisappears waits until a file is gone.
+func cmdDisappears(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: disappears file")
+	}
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(ts.MkAbs(args[0])); errors.Is(err, os.ErrNotExist) {
+			return
+		}
+	}
+	ts.Fatalf("%s does not go away", args[0])
 }
 
 // cmdUnpack unpacks a gzip file.

@@ -10,6 +10,7 @@ import (
 type cli struct {
 	in       io.Reader
 	out, err io.Writer
+	args     []string
 	env      map[string]string
 
 	outLook, errLook look // what out and err can show

@@ -40,6 +40,7 @@ var settings = []setting{
 	{"heartbeat_url", "https://hc.example.com/ping/…", "A URL that is asked as long as all is well, for a service that calls when it is not."},
 	{"heartbeat_every", "1m0s", "How often that is."},
 	{"fresh", "false", "Whether tables whose store is lost start empty. Otherwise they are unavailable until\nthey are restored."},
+	{"watch", "false", "Whether the hub is started again when something ends it. systemd does the same."},
 	{"log_level", "info", "debug, info, warn or error."},
 }
 
@@ -50,7 +51,7 @@ var (
 )
 
 // Variables that are no settings: --config itself, and what brock env prints.
-var otherVariables = []string{"BROCK_CONFIG", "BROCK_TOKEN"}
+var otherVariables = []string{"BROCK_CONFIG", "BROCK_TOKEN", watchedVar}
 
 func (s setting) flag() string     { return strings.ReplaceAll(s.key, "_", "-") }
 func (s setting) variable() string { return "BROCK_" + strings.ToUpper(s.key) }
