@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/bus"
-	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/vault"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
@@ -62,7 +61,11 @@ func (b *backup) afterRecord(ctx context.Context, run *vault.Run) {
 		if r.Status != vault.StatusOK {
 			continue
 		}
-		if _, err := b.cfg.Vault.Retain(ctx, r.Table, b.cfg.Keep, b.cfg.Window); err != nil {
+		removed, err := b.cfg.Vault.Retain(ctx, r.Table, b.cfg.Keep, b.cfg.Window)
+		for _, name := range removed {
+			b.cfg.Logger.Info("retention removed a snapshot", "run", run.ID, "table", r.Table, "snapshot", name)
+		}
+		if err != nil {
 			b.cfg.Logger.Error("retention failed; older snapshots stay", "run", run.ID, "table", r.Table, "err", err)
 		}
 		if s := b.ref(r.Table).t.store.Load(); s != nil && b.cfg.Log == nil {
@@ -89,14 +92,11 @@ func (b *backup) quarantined() (names []string) {
 
 // announce publishes the outcome and gives it its error.
 func (b *backup) announce(run vault.Run, err error) error {
-	log := b.cfg.Logger.With("run", run.ID, "status", run.Status, "tables", run.TablesSuccess, "of", run.TablesTotal, "ms", run.DurationMS)
 	if run.Status == vault.StatusComplete {
-		log.Info("backup complete")
 		b.cfg.Publish(bus.BackupComplete, run)
 		return nil
 	}
 	failure := &RunError{Run: run, Err: err}
-	log.Error("backup did not succeed in every table", "err", failure)
 	if run.Status == vault.StatusFailed {
 		b.cfg.Publish(bus.BackupFailed, failedDetail(run, failure))
 	} else {
@@ -121,7 +121,7 @@ func (b *backup) capture(ctx context.Context, run *vault.Run, tables []string) e
 	for _, name := range tables {
 		wanted[name] = true
 	}
-	b.shipFirst(ctx)
+	b.shipFirst(ctx, run.ID)
 	cut, err := b.cfg.Clock.Publish()
 	if err != nil {
 		for _, name := range tables {
@@ -133,7 +133,7 @@ func (b *backup) capture(ctx context.Context, run *vault.Run, tables []string) e
 	flushes := map[string]*flushMsg{}
 	for _, t := range b.tables {
 		if wanted[t.Name()] {
-			flushes[t.Name()] = t.flush(cut)
+			flushes[t.Name()] = t.flush(cut, run.ID)
 		} else {
 			t.excuse(cut)
 		}
@@ -191,7 +191,7 @@ func (b *backup) table(ctx context.Context, run *vault.Run, t *TableRef, m *flus
 	began := b.cfg.Wall.Now()
 	copyCtx, cancel := context.WithTimeout(ctx, b.cfg.Copy)
 	defer cancel()
-	b.logThrough(copyCtx, t, run.Cut)
+	b.logThrough(copyCtx, t, run)
 	spec := vault.SnapshotSpec{Table: t.Name(), Run: run.ID, Cut: run.Cut, Ledger: p.lease.Ledger}
 	snap, err := b.cfg.Vault.WriteSnapshot(copyCtx, spec, vault.Source{Entries: p.lease.Entries(), Image: p.image}, vault.WriteOptions{
 		Limiter: limit, Progress: b.progress(run.ID, t.Name())})
@@ -206,23 +206,23 @@ func (b *backup) table(ctx context.Context, run *vault.Run, t *TableRef, m *flus
 
 // shipFirst ships what waits, so that the segment in which the cut falls is a small
 // one: every later snapshot that goes on from this one's reads it.
-func (b *backup) shipFirst(ctx context.Context) {
+func (b *backup) shipFirst(ctx context.Context, run string) {
 	if b.cfg.Log == nil {
 		return
 	}
 	if _, err := b.cfg.Log.Ship(ctx); err != nil {
-		b.cfg.Logger.Warn("the change log could not be written before the cut", "err", err)
+		b.cfg.Logger.Warn("the change log could not be written before the cut", "run", run, "err", err)
 	}
 }
 
 // logThrough brings the change log up to the cut: a snapshot may be an earlier one
 // with the log from there. Where it cannot, the snapshot is a whole one.
-func (b *backup) logThrough(ctx context.Context, t *TableRef, cut storage.Version) {
-	if b.cfg.Log == nil || t.t.tap.Through() >= cut {
+func (b *backup) logThrough(ctx context.Context, t *TableRef, run *vault.Run) {
+	if b.cfg.Log == nil || t.t.tap.Through() >= run.Cut {
 		return
 	}
 	if _, err := b.cfg.Log.Ship(ctx); err != nil {
-		b.cfg.Logger.Warn("the change log could not be brought up to the cut", "table", t.Name(), "err", err)
+		b.cfg.Logger.Warn("the change log could not be brought up to the cut", "run", run.ID, "table", t.Name(), "err", err)
 	}
 }
 

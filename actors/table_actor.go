@@ -146,7 +146,7 @@ func (a *tableActor) pinAll() {
 		if !a.held.IsZero() && a.held.Before(began) {
 			began = a.held
 		}
-		p, err := a.pin(f.cut)
+		p, err := a.pin(f.cut, f.run)
 		p.pause = a.cfg.Wall.Since(began)
 		a.known = max(a.known, f.cut)
 		a.held = time.Time{}
@@ -159,7 +159,7 @@ func (a *tableActor) pinAll() {
 	a.flushes = nil
 }
 
-func (a *tableActor) pin(cut storage.Version) (pinned, error) {
+func (a *tableActor) pin(cut storage.Version, run string) (pinned, error) {
 	if a.store == nil {
 		return pinned{}, a.unavailable()
 	}
@@ -174,7 +174,7 @@ func (a *tableActor) pin(cut storage.Version) (pinned, error) {
 		return pinned{}, err
 	}
 	if err != nil {
-		a.log.Warn("the files of the table cannot be pinned; its records are copied", "err", err)
+		a.log.Warn("the files of the table cannot be pinned; its records are copied", "run", run, "err", err)
 	}
 	return pinned{lease: l, image: img, store: a.store}, nil
 }

@@ -36,6 +36,7 @@ type (
 	// flushMsg asks the table to finish what is in flight and pin the cut.
 	flushMsg struct {
 		cut     storage.Version
+		run     string
 		arrived time.Time   // set by the table
 		claimed atomic.Bool // by the table that answers or the asker that gave up
 		reply   reply[pinned]

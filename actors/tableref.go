@@ -98,6 +98,9 @@ func (r *TableRef) Stats() (storage.Stats, error) {
 	return read(r, (*storage.Store).Stats)
 }
 
+// Waiting returns how many writes wait for their commit, and their bytes.
+func (r *TableRef) Waiting() (writes, bytes int64) { return r.t.waiting.Load(), r.t.bytes.Load() }
+
 // Look quarantines the table for the damage that an error of the lease tells of, and
 // returns the error.
 func (r *TableRef) Look(l *storage.Lease, err error) error { return r.look(l.Store(), err) }
@@ -138,9 +141,9 @@ func (r *TableRef) look(s *storage.Store, err error) error {
 	return err
 }
 
-// flush asks the table to pin the cut; the answer comes by await.
-func (r *TableRef) flush(cut storage.Version) *flushMsg {
-	m := &flushMsg{cut: cut, reply: newReply[pinned]()}
+// flush asks the table to pin the run's cut; the answer comes by await.
+func (r *TableRef) flush(cut storage.Version, run string) *flushMsg {
+	m := &flushMsg{cut: cut, run: run, reply: newReply[pinned]()}
 	r.t.send(m)
 	return m
 }

@@ -85,8 +85,9 @@ func (h *Hub) drillDue(ctx context.Context) {
 	if len(due) == 0 {
 		return
 	}
-	if _, err := h.Drill(ctx, due...); err != nil && !errors.Is(err, context.Canceled) {
-		h.log.Error("a drill failed", "tables", due, "err", err)
+	var failed *FailedError // its event is in the log
+	if _, err := h.Drill(ctx, due...); err != nil && !errors.As(err, &failed) && !errors.Is(err, context.Canceled) {
+		h.log.Error("a drill could not be made", "tables", due, "err", err)
 	}
 }
 

@@ -238,7 +238,7 @@ func (p *pasts) remove(s *pastStore) {
 			err = s.store.Close(ctx)
 		}
 		if err = errors.Join(err, os.RemoveAll(s.dir)); err != nil {
-			p.log.Warn("a past that nobody looks at cannot be removed; the next start does", "dir", s.dir, "err", err)
+			p.log.Warn("a past that nobody looks at cannot be removed; the next start does", "table", s.table, "dir", s.dir, "err", err)
 		}
 	})
 }

@@ -119,7 +119,7 @@ func (h *Hub) moment(ctx context.Context, text string, tables []string) (storage
 	}
 	if h.shipper != nil && at > h.complete(tables) {
 		if _, err := h.shipper.Ship(ctx); err != nil {
-			h.log.Warn("the change log could not be brought up to now", "err", err)
+			h.log.Warn("the change log could not be brought up to now", "tables", tables, "err", err)
 		}
 	}
 	if present {

@@ -43,6 +43,7 @@ func (h *Hub) publish(typ bus.EventType, detail any) {
 	e, err := bus.NewEvent(typ, h.cfg.Name, h.cfg.Wall.Now(), detail)
 	if err == nil {
 		h.backups.saw(detail)
+		h.logEvent(e) // also what cannot be published has happened
 		if h.bus != nil {
 			err = h.bus.Publish(e)
 		} else {

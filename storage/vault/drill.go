@@ -58,7 +58,7 @@ func (v *Vault) drill(ctx context.Context, res *DrillResult, scratch string, beg
 	res.Run, res.Cut, res.Records, res.Bytes = s.Run, s.Cut, s.Records, s.Bytes
 	dir := filepath.Join(scratch, disk.TempPrefix+"drill-"+s.Table+"-"+NewRunID(began))
 	m, err := v.BuildStore(ctx, s.Table, s.Name, dir, v.drillProgress(s.Table))
-	v.removeScratch(dir)
+	v.removeScratch(s.Table, dir)
 	if err != nil {
 		return err
 	}
@@ -73,9 +73,9 @@ func (v *Vault) drill(ctx context.Context, res *DrillResult, scratch string, beg
 
 // removeScratch removes a store, which is on the real file system whatever the
 // vault is on. A rest that stays is the next start's to sweep.
-func (v *Vault) removeScratch(dir string) {
+func (v *Vault) removeScratch(table, dir string) {
 	if err := disk.OS.RemoveAll(dir); err != nil {
-		v.log.Warn("the scratch folder of a drill cannot be removed", "dir", dir, "err", err)
+		v.log.Warn("the scratch folder of a drill cannot be removed", "table", table, "dir", dir, "err", err)
 	}
 }
 

@@ -36,7 +36,7 @@ func (v *Vault) DrillMoment(ctx context.Context, table string, pick float64, scr
 	if err == nil {
 		dir := filepath.Join(scratch, disk.TempPrefix+"drill-"+table+"-"+NewRunID(began))
 		err = v.BuildPast(ctx, p, dir, v.drillProgress(table))
-		v.removeScratch(dir)
+		v.removeScratch(table, dir)
 	}
 	m.Records, m.Bytes, m.DurationMS = p.Ledger.Records, p.Bytes, Millis(v.now().Sub(began))
 	if errors.Is(err, ErrNotRestorable) && !v.stillRestorable(table, m.At) {

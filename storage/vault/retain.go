@@ -92,7 +92,6 @@ func (v *Vault) removeAll(ctx context.Context, victims []Snapshot) (removed []st
 		unclaim()
 		if v.gone(s.Table, s.Name) {
 			removed = append(removed, s.Name)
-			v.log.Info("retention removed a snapshot", "table", s.Table, "snapshot", s.Name)
 		}
 		if err != nil {
 			return removed, fmt.Errorf("remove snapshot %s: %w", s.Name, err)
