@@ -69,6 +69,10 @@ type TableConfig struct {
 	// Quarantine is of an earlier start: while that store is the table's it is not
 	// opened; nil: there was none.
 	Quarantine *Quarantine
+	// Committed is told of each commit, before its callers are answered: how long it
+	// took, how many of its writes are acknowledged, and why it failed. It must not
+	// block. nil: nobody asks.
+	Committed func(took time.Duration, writes int, err error)
 }
 
 // Schedule tells when the next backup is due after a time (a parsed cron expression does).

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"errors"
+	"time"
 
 	"github.com/brockdb/brock/storage"
 )
@@ -53,6 +54,7 @@ func (a *tableActor) commitGroup() {
 	a.work.Add(1)
 	a.commits.Schedule(func() {
 		defer a.work.Done()
+		began := time.Since(epoch)
 		a.tap.Begin()
 		if m.version, m.err = a.cfg.Clock.Next(known); m.err == nil {
 			batches := make([]storage.Batch, len(group))
@@ -66,11 +68,30 @@ func (a *tableActor) commitGroup() {
 		} else {
 			a.tap.End(storage.Commit{Ledger: m.out.Ledger, Changes: m.out.Changes})
 		}
+		a.table.tell(m, began)
 		if !errors.Is(m.err, storage.ErrCutPending) {
 			a.table.answerGroup(m, store) // here, so that callers need not wait for the mailbox
 		}
 		a.send(m)
 	})
+}
+
+// epoch is what commits are timed against: time.Since reads one clock, time.Now two.
+var epoch = time.Now()
+
+// tell passes on what a commit took, by the machine's clock. Where nothing was written
+// there was none.
+func (t *table) tell(m *committedMsg, began time.Duration) {
+	if t.conf.Committed == nil || errors.Is(m.err, storage.ErrCutPending) || m.err == nil && len(m.out.Changes) == 0 {
+		return
+	}
+	writes := len(m.group)
+	for _, err := range m.out.Each {
+		if err != nil {
+			writes--
+		}
+	}
+	t.conf.Committed(time.Since(epoch)-began, writes, m.err)
 }
 
 // gather takes the next group from the pending batches. A key is written once a

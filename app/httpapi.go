@@ -38,7 +38,7 @@ var apiRoutes = []apiRoute{
 // pages are handlers beside the API: one line mounts one, with the least role that may
 // see it.
 func (h *Hub) pages() []web.Route {
-	return []web.Route{}
+	return []web.Route{{Method: http.MethodGet, Path: "/metrics", Role: Viewer, Handler: h.Metrics()}}
 }
 
 // routes are all that HTTP answers besides the probes.

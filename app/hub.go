@@ -43,7 +43,9 @@ type Hub struct {
 	cursors  *cursors
 	pasts    *pasts
 	healer   *healer
-	scrubs   scrubbed      // the keeper's
+	scrubs   scrubbed // the keeper's
+	metrics  *metrics
+	lookups  lookups       // for scrapes
 	backedUp chan struct{} // wakes the keeper
 	started  time.Time
 
@@ -84,6 +86,7 @@ func Open(ctx context.Context, cfg Config) (*Hub, error) {
 	h := &Hub{cfg: cfg, log: cfg.Logger.With("hub", cfg.Name), started: cfg.Wall.Now(),
 		ready: make(chan struct{}), closing: make(chan struct{}), backedUp: make(chan struct{}, 1)}
 	h.life, h.end = context.WithCancel(context.WithoutCancel(ctx))
+	h.metrics = newMetrics(h)
 	h.cursors = newCursors(cfg.Wall)
 	h.healer = newHealer(h)
 	h.looks.look, h.looks.begin = h.lookAtVault, h.beginLook

@@ -192,7 +192,8 @@ func (h *Hub) chooseTables() ([]actors.TableConfig, error) {
 	var tables []actors.TableConfig
 	for _, name := range names {
 		tables = append(tables, actors.TableConfig{Name: name, Dir: filepath.Join(h.path(tablesDir), name),
-			Create: h.cfg.Fresh || !h.registry.has(name) && !inVault[name], Quarantine: h.healer.earlier(name)})
+			Create: h.cfg.Fresh || !h.registry.has(name) && !inVault[name], Quarantine: h.healer.earlier(name),
+			Committed: h.metrics.committed(name)})
 	}
 	return tables, writeJSON(h.fs(), h.path(tablesFile), h.registry)
 }

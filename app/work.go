@@ -43,7 +43,9 @@ func (h *Hub) publish(typ bus.EventType, detail any) {
 	e, err := bus.NewEvent(typ, h.cfg.Name, h.cfg.Wall.Now(), detail)
 	if err == nil {
 		h.backups.saw(detail)
-		h.logEvent(e) // also what cannot be published has happened
+		h.metrics.saw(e) // before anybody hears of it; what cannot be published has happened too
+		h.lookups.forget()
+		h.logEvent(e)
 		if h.bus != nil {
 			err = h.bus.Publish(e)
 		} else {

@@ -30,6 +30,7 @@ var owners = map[string]string{
 	"github.com/asynkron/protoactor-go": "actors",
 	"github.com/nats-io/":               "bus",
 	"github.com/spf13/cobra":            "cmd",
+	"github.com/prometheus/":            "app",
 }
 
 // TestImportsRunOneWay keeps the walls of ARCHITECTURE.md: a room that starts to
