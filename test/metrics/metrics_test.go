@@ -4,6 +4,8 @@ package metrics
 
 import (
 	"errors"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
@@ -182,4 +184,29 @@ func TestWhenTheNextRunIs(t *testing.T) {
 	require.EqualValues(t, noon.Unix(), got[`brock_last_snapshot_timestamp_seconds{table="a"}`])
 	require.EqualValues(t, noon.Unix(), got[`brock_last_backup_timestamp_seconds`])
 	require.InDelta(t, noon.Unix(), got[`brock_changelog_complete_timestamp_seconds`], 1)
+}
+
+// Prometheus asks the hub's listener with the viewer's token.
+func TestOverHTTP(t *testing.T) {
+	h := harness.New(t, harness.Tables("a"), harness.Configure(func(c *app.Config) { c.HTTPAddr = "127.0.0.1:0" }))
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	ask := func(token string) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", h.Hub().HTTPURL()+"/metrics", nil)
+		require.NoError(t, err)
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := client.Do(req)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, resp.Body.Close()) }()
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return resp.StatusCode, string(body)
+	}
+	viewer, _ := h.Hub().Credentials().Role(app.Viewer)
+	status, body := ask(viewer.Token)
+	require.Equal(t, 200, status)
+	require.Contains(t, body, `brock_table_up{table="a"} 1`)
+	require.NotContains(t, body, viewer.Token)
+	status, body = ask("wrong")
+	require.Equal(t, 401, status)
+	require.NotContains(t, body, "brock_table_up")
 }
