@@ -53,6 +53,9 @@ type Health struct {
 	LastCompactionAt  *time.Time    `json:"last_compaction_at"`
 	CompactionHistory []Compaction  `json:"compaction_history"` // newest first
 	Tables            []TableHealth `json:"tables"`
+
+	vaultKnown bool          // what is said of the vault was seen, if not now then before
+	vaultHangs time.Duration // since when it does not answer; 0: it does
 }
 
 // TableHealth is one table's part of [Health].
@@ -76,6 +79,7 @@ func (h *Hub) Health(ctx context.Context) Health {
 	snapshots := map[string][]Snapshot{}
 	look := h.looks.get()
 	v := look.seen
+	out.vaultKnown, out.vaultHangs = look.known && v.listErr == nil, look.hangs
 	if look.hangs > 0 {
 		out.condition("the vault has not answered for %d s; what is said of backups is what it said last", int(math.Ceil(look.hangs.Seconds())))
 	}

@@ -21,7 +21,7 @@ const metricsPrefix = "brock"
 //
 // A scrape blocks no write. What has to be read from a disk is looked up at most every
 // five seconds; where a disk does not answer, the scrape has what was known before, and
-// brock_lookup_timestamp_seconds tells since when.
+// brock_lookup_timestamp_seconds tells since when the vault does not.
 func (h *Hub) Metrics() http.Handler {
 	return promhttp.HandlerFor(h.metrics.registry, promhttp.HandlerOpts{
 		ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 8})

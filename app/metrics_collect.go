@@ -30,7 +30,7 @@ var (
 	compactionDesc = describe("last_compaction_timestamp_seconds", "Start of the last run of compaction; 0: there was none.")
 	diskFreeDesc   = describe("disk_free_bytes", "Bytes that are free on the disk of the data and of the vault.", "dir")
 	diskSizeDesc   = describe("disk_size_bytes", "Bytes of the disk of the data and of the vault.", "dir")
-	lookupDesc     = describe("lookup_timestamp_seconds", "When the figures were looked up that need a disk.")
+	lookupDesc     = describe("lookup_timestamp_seconds", "When the vault last told what it holds.")
 
 	logDesc     = describe("changelog_complete_timestamp_seconds", "The moment through which every serving table's commits are in the vault's change log.")
 	waitingDesc = describe("changelog_waiting_bytes", "Bytes of commits that are not yet in the change log.")
@@ -139,13 +139,25 @@ func (c *hubCollector) changeLog(s scrape) {
 	s.gauge(waitingDesc, float64(st.Waiting))
 }
 
+// vault gives what the vault told last; nothing where it never did: 0 would be never.
+func (c *hubCollector) vault(s scrape, v *vaultFigures) {
+	if v.at.IsZero() {
+		return
+	}
+	s.at(lookupDesc, &v.at)
+	s.at(backupDesc, v.backup)
+	for _, t := range v.tables {
+		s.at(snapshotDesc, t.LastSnapshotAt, t.Table)
+		s.at(proofDesc, t.LastProvenAt, t.Table)
+	}
+}
+
 // lookedUp gives what had to be read from a disk.
 func (c *hubCollector) lookedUp(s scrape, f *lookup) {
-	s.at(lookupDesc, &f.at)
+	c.vault(s, &f.vault)
 	for _, status := range []HealthStatus{HealthOK, HealthWarning, HealthUnhealthy} {
 		s.is(healthDesc, f.health.Status == status, string(status))
 	}
-	s.at(backupDesc, f.health.LastBackupAt)
 	s.at(compactionDesc, f.health.LastCompactionAt)
 	if next, ok := c.hub.NextBackup(); ok {
 		s.at(nextDesc, &next)
@@ -154,8 +166,6 @@ func (c *hubCollector) lookedUp(s scrape, f *lookup) {
 		for _, status := range []TableStatus{Serving, Unavailable, Degraded, Restoring} {
 			s.is(statusDesc, t.Status == status, t.Table, string(status))
 		}
-		s.at(snapshotDesc, t.LastSnapshotAt, t.Table)
-		s.at(proofDesc, t.LastProvenAt, t.Table)
 		if t.Status == Unavailable {
 			continue // it has no figures, and 0 would be one
 		}

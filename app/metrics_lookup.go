@@ -3,8 +3,6 @@ package app
 import (
 	"sync"
 	"time"
-
-	"github.com/brockdb/brock/storage/disk"
 )
 
 const (
@@ -14,10 +12,17 @@ const (
 
 // lookup is what a scrape needs a disk for.
 type lookup struct {
-	at     time.Time
 	health Health
+	vault  vaultFigures
 	disks  []diskRoom
 	broken bool // the change log
+}
+
+// vaultFigures are what the vault told when it last answered.
+type vaultFigures struct {
+	at     time.Time // the zero time: never
+	backup *time.Time
+	tables []TableHealth // of which the snapshots and proofs count
 }
 
 type diskRoom struct {
@@ -68,11 +73,11 @@ func (l *lookups) start(h *Hub) {
 	if err != nil {
 		return
 	}
-	under := make(chan struct{})
+	under, before := make(chan struct{}), l.newest
 	l.under, l.until = under, time.Now().Add(lookupFor) // what happens from now on ends that early
 	go func() {
 		defer done()
-		found := h.lookUp()
+		found := h.lookUp(before)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.newest, l.under = found, nil
@@ -80,10 +85,19 @@ func (l *lookups) start(h *Hub) {
 	}()
 }
 
-func (h *Hub) lookUp() *lookup {
-	out := &lookup{at: h.cfg.Wall.Now(), health: h.Health(h.life)}
+// lookUp looks at the disks. What the vault does not tell now is as it was before.
+func (h *Hub) lookUp(before *lookup) *lookup {
+	out := &lookup{health: h.Health(h.life)}
+	if out.health.vaultKnown {
+		out.vault = vaultFigures{at: h.cfg.Wall.Now().Add(-out.health.vaultHangs), backup: out.health.LastBackupAt, tables: out.health.Tables}
+	} else if before != nil {
+		out.vault = before.vault
+	}
 	for dir, path := range map[string]string{"data": h.cfg.Data, "vault": h.cfg.Vault} {
-		if free, size, err := disk.Free(path); err == nil {
+		if dir == "vault" && out.health.vaultHangs > 0 {
+			continue // it would hang here, too
+		}
+		if free, size, err := h.cfg.Hooks.Free(path); err == nil {
 			out.disks = append(out.disks, diskRoom{dir, free, size})
 		}
 	}

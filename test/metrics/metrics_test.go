@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -124,7 +125,8 @@ func TestAVaultThatHangs(t *testing.T) {
 	h := harness.New(t, harness.Tables("a"))
 	h.Put("a", "1", "v")
 	h.Backup()
-	cut := figures(t, h.Hub())[`brock_last_snapshot_timestamp_seconds{table="a"}`]
+	before := figures(t, h.Hub())
+	cut := before[`brock_last_snapshot_timestamp_seconds{table="a"}`]
 	require.Positive(t, cut)
 	hang := h.FS.On(harness.OpReadDir, "vault/*").Hold()
 	_, err := h.Hub().Compact(t.Context()) // whatever happens makes the next scrape look again
@@ -132,10 +134,30 @@ func TestAVaultThatHangs(t *testing.T) {
 	h.Put("a", "2", "v")
 	got := figures(t, h.Hub())
 	hang.Wait() // it has looked
+	require.LessOrEqual(t, got["brock_lookup_timestamp_seconds"], before["brock_lookup_timestamp_seconds"]+5, "it did not look")
+	require.Equal(t, 1.0, got[`brock_health_status{status="warning"}`])
 	require.Equal(t, cut, got[`brock_last_snapshot_timestamp_seconds{table="a"}`], "what was known before")
 	require.Equal(t, 2.0, got[`brock_commits_total{table="a"}`], "and what is known without the disk")
 	require.Equal(t, 1.0, got[`brock_compactions_total{status="complete"}`])
 	hang.Lift()
+}
+
+// A vault that cannot be read is not one without snapshots.
+func TestAVaultThatCannotBeRead(t *testing.T) {
+	h := harness.New(t, harness.Tables("a"), harness.FakeClock(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)))
+	h.Put("a", "1", "v")
+	h.Backup()
+	before := figures(t, h.Hub())
+	h.Advance(time.Hour)
+	fault := h.FS.On(harness.OpReadDir, "vault/tables/*").Fail(syscall.EIO)
+	_, err := h.Hub().Compact(t.Context())
+	require.NoError(t, err)
+	got := figures(t, h.Hub())
+	for _, name := range []string{`brock_last_snapshot_timestamp_seconds{table="a"}`, "brock_last_backup_timestamp_seconds", "brock_lookup_timestamp_seconds"} {
+		require.Positive(t, got[name])
+		require.Equal(t, before[name], got[name], name)
+	}
+	fault.Lift()
 }
 
 // Commits that fail are counted apart, and their time is in no histogram.
