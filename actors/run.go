@@ -53,12 +53,8 @@ func (b *backup) perform(ctx context.Context, tables []string, trigger string) (
 // afterRecord does what may only follow a durable run record: retention, and
 // letting the stores drop what the snapshots hold.
 func (b *backup) afterRecord(ctx context.Context, run *vault.Run) {
-	if names := b.quarantined(); len(names) > 0 {
-		b.cfg.Logger.Warn("retention waits: damaged tables may need what it would remove", "run", run.ID, "tables", names)
-		return
-	}
 	for _, r := range run.Results {
-		if r.Status != vault.StatusOK {
+		if r.Status != vault.StatusOK { // nothing of a table goes that has nothing new
 			continue
 		}
 		removed, err := b.cfg.Vault.Retain(ctx, r.Table, b.cfg.Keep, b.cfg.Window)
@@ -73,6 +69,10 @@ func (b *backup) afterRecord(ctx context.Context, run *vault.Run) {
 		}
 	}
 	if b.cfg.Log == nil {
+		return
+	}
+	if names := b.quarantined(); len(names) > 0 {
+		b.cfg.Logger.Warn("the change log is not trimmed: damaged tables may have to be made from all of it", "run", run.ID, "tables", names)
 		return
 	}
 	if _, err := b.cfg.Vault.TrimLog(ctx, b.cfg.Window); err != nil {
