@@ -82,7 +82,7 @@ func TestEventLines(t *testing.T) {
 			"drill_failed        1 of 2 snapshots proven in 0 µs; a s: torn, and 1 more"},
 		{"recovery_complete", `{"table":"a","at":"2026-11-23T00:04:19.228Z","record_count":14,"later_commits":1}`,
 			"recovery_complete   a restored to 2026-11-23 00:04:19.228Z, 14 records, 1 later commit left out"},
-		{"table_degraded", `{"table":"a","reason":"slow"}`, "table_degraded      a slow"},
+		{"table_degraded", `{"table":"a","reason":"slow"}`, "table_degraded      a: slow"},
 		{"from_a_newer_hub", `{"table":7}`, `from_a_newer_hub    {"table":7}`},
 	} {
 		e := bus.Event{Type: bus.EventType(tt.typ), ID: "i", Hub: "h", Detail: []byte(tt.detail)}
