@@ -29,6 +29,7 @@ type alarmStory struct {
 	At            *time.Time `json:"at"`
 	RecordCount   uint64     `json:"record_count"`
 	LaterCommits  uint64     `json:"later_commits"`
+	Missing       string     `json:"missing"`
 	LastBackupAt  *time.Time `json:"last_backup_at"`
 	AgeMS         float64    `json:"age_ms"`
 	File          string     `json:"file"`
@@ -54,7 +55,7 @@ func (s alarmStory) isAlarming(typ bus.EventType) bool {
 // text is the alarm in one line.
 func (s alarmStory) text(e bus.Event) string {
 	text := s.what(e.Type)
-	for _, more := range []string{s.failures(), s.Error, s.Reason} {
+	for _, more := range []string{s.failures(), strings.TrimPrefix(s.Error, "backup failed: "), s.Missing, s.Reason} {
 		if more != "" && !strings.Contains(text, more) {
 			text += ": " + more
 		}

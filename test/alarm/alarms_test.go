@@ -66,6 +66,23 @@ func TestAlarmsArrive(t *testing.T) {
 	require.Contains(t, restored.Text, "table a was restored to its state of ")
 }
 
+// A table that heals itself at night is heard of in the morning: damage, then recovery.
+func TestHealingIsAnAlarm(t *testing.T) {
+	r := newReceiver(t)
+	h := calm(t, harness.Configure(r.in))
+	h.Put("a", "k", "<a value that is damaged>")
+	h.Backup()
+	h.Restart()
+	h.Damage("a", "<a value that is damaged>")
+	_, err := h.Table("a").Get(h.Context(), []byte("k"))
+	require.ErrorIs(t, err, app.ErrDamaged)
+	damaged, healed := r.next(t), r.next(t)
+	require.Equal(t, "corruption_detected", damaged.Type)
+	require.Contains(t, damaged.Text, "hub hub: table a is damaged")
+	require.Equal(t, "recovery_complete", healed.Type)
+	require.Contains(t, healed.Text, "hub hub: table a was damaged and has healed itself to its state of ")
+}
+
 // What tells of a full disk needs no room on it.
 func TestAFullDiskIsAnAlarm(t *testing.T) {
 	r := newReceiver(t)
