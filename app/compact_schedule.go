@@ -45,7 +45,7 @@ func (h *Hub) compactOnSchedule(ctx context.Context) {
 	if b, err := disk.ReadFile(h.fs(), h.path(compactedFile)); err == nil && json.Unmarshal(b, &noted) == nil {
 		last = noted.At
 	}
-	wait := max(compactSoon, h.cfg.CompactEvery-h.cfg.Wall.Since(last))
+	wait := max(compactSoon, h.cfg.CompactEvery-max(h.cfg.Wall.Since(last), 0)) // below 0 the clock was set back
 	for h.pause(ctx, wait) {
 		h.compactDue(ctx)
 		if ctx.Err() != nil {

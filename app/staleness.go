@@ -69,8 +69,10 @@ func (h *Hub) watchStaleness(w *watched) (changed bool) {
 		return changed
 	}
 	now := h.cfg.Wall.Now().UTC()
-	if w.StaleAt != nil && now.Sub(*w.StaleAt) < staleAgain {
-		return false
+	if w.StaleAt != nil {
+		if since := now.Sub(*w.StaleAt); since >= 0 && since < staleAgain { // below 0 the clock was set back
+			return false
+		}
 	}
 	h.log.Error("the last backup is too old", "last_backup_at", s.LastBackupAt, "age", time.Duration(s.AgeMS*1e6).Round(time.Minute))
 	h.publish(bus.BackupStale, s)
