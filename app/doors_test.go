@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -297,6 +298,11 @@ func TestSecretsStayInside(t *testing.T) {
 	cfg.Tables = []string{"a", "b"}
 	shut(t, open(t, cfg))
 	require.NoError(t, os.RemoveAll(filepath.Join(cfg.Data, "tables", "b"))) // something fails
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	defer receiver.Close()
+	cfg.Alerts = app.Alerts{Heartbeat: receiver.URL + "/beat-canary", HeartbeatEvery: time.Second,
+		Webhooks: []app.Webhook{{URL: receiver.URL + "/hook-canary?key=query-canary", Secret: "whsec_c2lnbmluZy1jYW5hcnktY2FuYXJ5"},
+			{URL: "http://user-canary:pass-canary@127.0.0.1:1/refused-canary"}}}
 	c := overHTTP(t, cfg)
 	creds := c.h.Credentials()
 	var said bytes.Buffer
@@ -307,7 +313,8 @@ func TestSecretsStayInside(t *testing.T) {
 			said.WriteString(err.Error())
 		}
 	}
-	secrets := map[string]string{}
+	secrets := map[string]string{"heartbeat": "beat-canary", "hook": "hook-canary", "query": "query-canary", "user": "user-canary",
+		"password": "pass-canary", "path": "refused-canary", "signature": "c2lnbmluZy1jYW5hcnktY2FuYXJ5", "signing key": "signing-canary"}
 	for role, cred := range map[string]app.Credential{"viewer": creds.Viewer, "operator": creds.Operator, "admin": creds.Admin} {
 		secrets[role+" password"], secrets[role+" token"] = cred.Password, cred.Token
 	}
@@ -330,7 +337,7 @@ func TestSecretsStayInside(t *testing.T) {
 	}
 	for role, cred := range map[app.Role]app.Credential{app.Viewer: creds.Viewer, app.Admin: creds.Admin} {
 		client := dial(t, c.h, cred, role)
-		for _, e := range []string{"health", "list", "backup", "verify", "drill", "restore", "compact", "records.count"} {
+		for _, e := range []string{"health", "list", "backup", "verify", "drill", "restore", "compact", "alert", "records.count"} {
 			var out any
 			err := client.Request(t.Context(), c.h.Name(), e, nil, &out)
 			hear(out, err)

@@ -95,6 +95,8 @@ func httpStatus(v any) int {
 		status = v.Status
 	case Compaction:
 		status = v.Status
+	case AlertReport:
+		status = v.Status
 	}
 	if status == StatusFailed {
 		return http.StatusInternalServerError

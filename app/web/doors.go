@@ -113,7 +113,12 @@ func (s *Server) enter(route *Route, w http.ResponseWriter, r *http.Request) {
 	switch {
 	case route.Trigger:
 		ctx = context.WithoutCancel(ctx)
-	case !route.Stream:
+	case route.Stream:
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(s.streams, cancel)()
+	default:
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, answerTimeout)
 		defer cancel()

@@ -43,6 +43,9 @@ type Server struct {
 	http   *http.Server
 	addr   net.Addr
 	done   sync.WaitGroup
+
+	streams context.Context // ends when the listener closes
+	endAll  context.CancelFunc
 }
 
 // Time limits of a connection. Routes have their own for the answer.
@@ -74,6 +77,7 @@ func Start(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("HTTP: cannot listen on %s: %w; choose another with --http-addr (port 0 picks a free one)", cfg.Addr, err)
 	}
 	s.addr = l.Addr()
+	s.streams, s.endAll = context.WithCancel(context.Background())
 	s.http = &http.Server{Handler: s, TLSConfig: cfg.TLS, ReadHeaderTimeout: cfg.headers, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug)}
 	s.done.Go(func() {
@@ -105,8 +109,10 @@ func (s *Server) URL() string {
 	return scheme + addr
 }
 
-// Close waits for requests under way as long as ctx allows, then cuts them.
+// Close ends streams and waits for the other requests under way as long as ctx allows,
+// then cuts them.
 func (s *Server) Close(ctx context.Context) error {
+	s.endAll()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, s.http.Close())

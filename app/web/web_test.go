@@ -333,6 +333,21 @@ func TestAStreamEndsWhenTheClientLeaves(t *testing.T) {
 	<-w.gone
 }
 
+// A listener that closes does not wait for clients that follow.
+func TestAStreamEndsWhenTheHubStops(t *testing.T) {
+	w := newWorld(t, nil)
+	req, err := http.NewRequest("GET", w.URL()+"/wait", nil)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+w.token(bus.Viewer))
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	require.NoError(t, w.Close(ctx))
+	<-w.gone
+}
+
 // A client that sends its request byte by byte, or never, is cut off, and others do
 // not notice.
 func TestSlowClientsAreCutOff(t *testing.T) {
