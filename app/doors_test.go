@@ -171,6 +171,13 @@ func TestCredentialsAreRotatedWithoutARestart(t *testing.T) {
 	require.NoError(t, dial(t, c.h, onDisk.Admin, app.Admin).Request(t.Context(), c.h.Name(), "credentials.rotate", nil, &reply))
 	require.Equal(t, []string{"viewer", "operator", "admin"}, reply.Roles)
 	require.False(t, in(old.Admin.Token))
+	require.Eventually(t, func() bool {
+		c, err := bus.Dial(t.Context(), c.h.NATSURL(), c.h.Credentials().Viewer, app.Viewer)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	}, 30*time.Second, 10*time.Millisecond, "the new ones count soon after the answer")
 	require.ErrorIs(t, dial(t, c.h, c.h.Credentials().Operator, app.Operator).Request(t.Context(), c.h.Name(), "credentials.rotate", nil, nil),
 		&bus.Error{Code: bus.CodeForbidden})
 	require.ErrorIs(t, c.h.RotateCredentials(t.Context(), "boss"), app.ErrInvalid)

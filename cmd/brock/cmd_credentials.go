@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/brockdb/brock/bus"
 	"github.com/spf13/cobra"
@@ -60,6 +62,9 @@ func (c *cli) rotate(ctx context.Context, roles []string) error {
 	if err := c.ask(ctx, bus.Admin, "credentials.rotate", req, &out); err != nil {
 		return err
 	}
+	if err := c.awaitCredentials(ctx); err != nil {
+		return err
+	}
 	if c.json {
 		return c.printJSON(out)
 	}
@@ -68,4 +73,19 @@ func (c *cli) rotate(ctx context.Context, roles []string) error {
 	}
 	c.say("they stand in %s; eval \"$(brock%s env)\" again where they were in use", out.File, c.dataFlag())
 	return nil
+}
+
+// awaitCredentials waits until the hub lets in who has the new ones: it answers before
+// it cuts off who asked, so that the next command would be refused.
+func (c *cli) awaitCredentials(ctx context.Context) error {
+	for end := time.Now().Add(lockPatience); ; {
+		a, err := c.connectOnce(ctx, bus.Admin)
+		if err == nil {
+			return a.close()
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("the new credentials are in the file, but do not count yet: %w", err)
+		}
+		time.Sleep(lockPause)
+	}
 }
