@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/test/harness"
 	"github.com/stretchr/testify/require"
 )
 
@@ -44,6 +45,25 @@ func TestATableThatEndsTheProcess(t *testing.T) {
 			})
 		}
 	}
+}
+
+// With a backup it is rebuilt, and its next open is nobody's suspicion.
+func TestATableThatEndsTheProcessIsHealed(t *testing.T) {
+	dir := filled(t)
+	h := open(t, config(dir))
+	_, err := h.Backup(ctx)
+	require.NoError(t, err)
+	require.NoError(t, h.Close(ctx))
+	for range 4 {
+		require.False(t, start(t, order{Dir: dir, Table: "hurt"}, time.Second))
+	}
+	x := harness.New(t, harness.Tables(tables...), harness.InDir(filepath.Dir(dir)), noLog)
+	x.Expect(harness.CorruptionDetected("hurt"), harness.RecoveryComplete("hurt"))
+	x.AwaitServing("hurt")
+	require.Equal(t, "v", x.Get("hurt", "k"))
+	x.Stop()
+	require.NoFileExists(t, filepath.Join(dir, "tables", "hurt", "opening.json"))
+	require.True(t, start(t, order{Dir: dir}, 0))
 }
 
 // Whoever kills hubs while they start, at whatever moment, makes no table bad.

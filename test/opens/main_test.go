@@ -35,7 +35,7 @@ var ctx = context.Background()
 var tables = []string{"hurt", "one", "two"}
 
 func config(dir string) app.Config {
-	return app.Config{Data: dir, Tables: tables, Offline: true, MinFree: -1, LogInterval: -1, Logger: slog.New(slog.DiscardHandler)}
+	return app.Config{Data: dir, Vault: filepath.Join(filepath.Dir(dir), "vault"), Tables: tables, Offline: true, MinFree: -1, LogInterval: -1, Logger: slog.New(slog.DiscardHandler)}
 }
 
 func open(t *testing.T, c app.Config) *app.Hub {
