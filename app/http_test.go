@@ -9,9 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/brockdb/brock/app"
 	"github.com/brockdb/brock/bus"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
 	"github.com/stretchr/testify/require"
 )
 
@@ -151,6 +154,47 @@ func TestTriggersAreLimited(t *testing.T) {
 		c.good(app.Operator, "GET", "/api/admin/health", "")
 	}
 	c.good(app.Admin, "POST", "/api/admin/backup", "") // another role has its own count
+}
+
+// Every subject as the hub has registered it, asked by nobody, with a wrong password and
+// by each role: what comes of it is what the service declares.
+func TestEveryNATSSubjectAsRegistered(t *testing.T) {
+	cfg := quiet(filepath.Join(t.TempDir(), "data"))
+	cfg.Tables = []string{"a"}
+	h := open(t, cfg)
+	_, err := nats.Connect(h.NATSURL())
+	require.ErrorIs(t, err, nats.ErrAuthorization)
+	var endpoints []micro.EndpointInfo
+	for i, role := range bus.Roles() {
+		cred, _ := h.Credentials().Role(role)
+		_, err := nats.Connect(h.NATSURL(), nats.UserInfo(cred.User, cred.Token))
+		require.ErrorIs(t, err, nats.ErrAuthorization)
+		denied := make(chan error, 1)
+		nc, err := nats.Connect(h.NATSURL(), nats.UserInfo(cred.User, cred.Password),
+			nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied <- err }))
+		require.NoError(t, err)
+		defer nc.Close()
+		if i == 0 {
+			msg, err := nc.Request("$SRV.INFO.brock", nil, 30*time.Second)
+			require.NoError(t, err)
+			var info micro.Info
+			require.NoError(t, json.Unmarshal(msg.Data, &info))
+			endpoints = info.Endpoints
+			require.Greater(t, len(endpoints), 15)
+		}
+		for _, e := range endpoints {
+			least := app.Role(e.Metadata["role"])
+			require.Contains(t, bus.Roles(), least, e.Subject)
+			if role.May(least) {
+				_, err := nc.Request(e.Subject, []byte("?"), 30*time.Second)
+				require.NoError(t, err, "%s by %s", e.Subject, role)
+				continue
+			}
+			require.NoError(t, nc.PublishRequest(e.Subject, nc.NewInbox(), []byte("?")))
+			require.ErrorIs(t, <-denied, nats.ErrPermissionViolation, "%s by %s", e.Subject, role)
+		}
+		require.Empty(t, denied)
+	}
 }
 
 // Every route as it is mounted, asked by nobody, by somebody wrong and by each role: what

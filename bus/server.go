@@ -21,6 +21,7 @@ const (
 	DefaultMaxBytes = 64 << 20
 
 	maxPayload    = 32 << 20
+	maxConns      = 8192     // each is an open file, of which the tables need theirs
 	maxMemory     = 64 << 20 // JetStream memory: the state of consumers
 	readyInterval = 50 * time.Millisecond
 	tlsTimeout    = 5 * time.Second // of a client's handshake

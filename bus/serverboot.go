@@ -72,6 +72,7 @@ func (s *Server) options(addr string) *natsserver.Options {
 		Port:                   port,
 		NoSigs:                 true,
 		Users:                  users,
+		MaxConn:                maxConns,
 		MaxPayload:             maxPayload,
 		JetStream:              true,
 		StoreDir:               s.cfg.StoreDir,

@@ -58,6 +58,9 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	if status < 400 {
 		status = http.StatusInternalServerError
 	}
+	if status == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
+		w.Header().Set("Retry-After", "1")
+	}
 	AskedOf(r.Context()).Code = e.Code
 	reply(w, r, status, e)
 }

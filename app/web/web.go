@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/brockdb/brock/bus"
@@ -31,6 +32,7 @@ type Config struct {
 	Logger *slog.Logger
 
 	headers time.Duration // within which a request's head must arrive; tests are less patient
+	conns   int64         // connections at a time; tests need fewer
 }
 
 // Server is the listener. Each request passes the same doors.
@@ -44,6 +46,7 @@ type Server struct {
 	addr   net.Addr
 	done   sync.WaitGroup
 
+	open    atomic.Int64    // connections
 	streams context.Context // ends when the listener closes
 	endAll  context.CancelFunc
 }
@@ -54,6 +57,9 @@ const (
 	readTimeout   = 30 * time.Second
 	idleTimeout   = time.Minute
 	maxHeader     = 16 << 10
+	// maxConns is how many clients may be connected: each is an open file, of which the
+	// tables need theirs.
+	maxConns = 1024
 )
 
 // Start listens. Errors match [bus.ErrNotLoopback], or say what is wrong with a route.
@@ -68,6 +74,9 @@ func Start(cfg Config) (*Server, error) {
 	if cfg.headers == 0 {
 		cfg.headers = headerTimeout
 	}
+	if cfg.conns == 0 {
+		cfg.conns = maxConns
+	}
 	s := &Server{cfg: cfg, hosts: newHosts(host, cfg.Hosts), origin: http.NewCrossOriginProtection()}
 	if err := s.mount(append(probes(cfg.Ready), cfg.Routes...)); err != nil {
 		return nil, err
@@ -79,7 +88,7 @@ func Start(cfg Config) (*Server, error) {
 	s.addr = l.Addr()
 	s.streams, s.endAll = context.WithCancel(context.Background())
 	s.http = &http.Server{Handler: s, TLSConfig: cfg.TLS, ReadHeaderTimeout: cfg.headers, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug)}
+		MaxHeaderBytes: maxHeader, ConnState: s.count, ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug)}
 	s.done.Go(func() {
 		serve := s.http.Serve
 		if cfg.TLS != nil {
@@ -119,6 +128,18 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	s.done.Wait()
 	return err
+}
+
+// count closes connections beyond the limit.
+func (s *Server) count(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		if s.open.Add(1) > s.cfg.conns {
+			_ = c.Close()
+		}
+	case http.StateClosed, http.StateHijacked:
+		s.open.Add(-1)
+	}
 }
 
 func loopback(host string) bool {

@@ -378,6 +378,40 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 	require.Contains(t, line, "431")
 }
 
+// Connections are open files: those of a flood are closed, and there is room again when
+// they are gone.
+func TestConnectionsAreLimited(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.conns = 3 })
+	var held []net.Conn
+	refused := 0
+	for range 10 {
+		c, err := net.Dial("tcp", w.addr.String())
+		require.NoError(t, err)
+		defer c.Close()
+		_, err = io.WriteString(c, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		if err == nil {
+			_, err = bufio.NewReader(c).ReadString('\n')
+		}
+		if err != nil {
+			refused++
+			continue
+		}
+		held = append(held, c)
+	}
+	require.Len(t, held, 3)
+	require.Equal(t, 7, refused)
+	for _, c := range held {
+		require.NoError(t, c.Close())
+	}
+	require.Eventually(t, func() bool {
+		resp, err := http.Get(w.URL() + "/healthz")
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		return err == nil
+	}, 20*time.Second, 10*time.Millisecond)
+}
+
 func TestStartRefuses(t *testing.T) {
 	good := Route{Method: "GET", Path: "/x", Handler: http.NotFoundHandler()}
 	for name, routes := range map[string][]Route{
