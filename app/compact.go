@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/brockdb/brock/actors"
@@ -57,8 +58,12 @@ func (h *Hub) compact(ctx context.Context, trigger string, tables []string) (Com
 	if len(tables) == 0 {
 		tables = h.Tables()
 	}
-	h.compacting.Lock()
-	defer h.compacting.Unlock()
+	select {
+	case h.compacting <- struct{}{}:
+		defer func() { <-h.compacting }()
+	case <-ctx.Done():
+		return Compaction{}, fmt.Errorf("compaction: another one is under way: %w", ctx.Err())
+	}
 	began := h.cfg.Wall.Now()
 	c := Compaction{Trigger: trigger, StartedAt: *vault.At(began), Status: StatusComplete}
 	failed := 0

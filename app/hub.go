@@ -49,7 +49,7 @@ type Hub struct {
 	backedUp chan struct{} // wakes the keeper
 	started  time.Time
 
-	compacting sync.Mutex // held by a compaction
+	compacting chan struct{} // holds one token: one compaction at a time
 	historyMu  sync.Mutex
 	history    []Compaction // a new slice with each compaction
 
@@ -87,6 +87,7 @@ func Open(ctx context.Context, cfg Config) (*Hub, error) {
 		ready: make(chan struct{}), closing: make(chan struct{}), backedUp: make(chan struct{}, 1)}
 	h.life, h.end = context.WithCancel(context.WithoutCancel(ctx))
 	h.metrics = newMetrics(h)
+	h.compacting = make(chan struct{}, 1)
 	h.cursors = newCursors(cfg.Wall)
 	h.healer = newHealer(h)
 	h.looks.look, h.looks.begin = h.lookAtVault, h.beginLook

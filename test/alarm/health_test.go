@@ -2,6 +2,7 @@ package alarm
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -209,6 +210,10 @@ func TestHealthBesideACompaction(t *testing.T) {
 	}()
 	staging.Wait()
 	expect(t, h, app.HealthOK)
+	ctx, cancel := context.WithCancel(h.Context())
+	cancel()
+	_, err := h.Hub().Compact(ctx)
+	require.ErrorIs(t, err, context.Canceled, "who has left waits no longer")
 	staging.Lift()
 	require.NoError(t, <-done)
 }
