@@ -245,3 +245,34 @@ func TestValueLogWithoutBytes(t *testing.T) {
 		requireWhole(t, emptied, s.Ledger())
 	}
 }
+
+// A table that a compaction replaced stays for as long as somebody reads it, also beyond
+// a MANIFEST that is written anew and knows nothing of it. Otherwise such a table means
+// that the MANIFEST has lost what named it.
+func TestTablesFromBeforeAnewManifest(t *testing.T) {
+	old := newStore(t)
+	old.put("key-00", "old")
+	old.reopen()
+	found, err := filepath.Glob(filepath.Join(old.Dir(), "*.sst"))
+	require.NoError(t, err)
+	b, err := os.ReadFile(found[0])
+	require.NoError(t, err)
+	dir, want := killedStore(t)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, TableName(999)), b, 0o600))
+	requireRefused(t, dir, false)
+	path := filepath.Join(dir, "MANIFEST")
+	if b, err = os.ReadFile(path); err != nil {
+		t.Fatal(err)
+	}
+	m, err := readManifest(bytes.NewReader(b), int64(len(b)))
+	require.NoError(t, err)
+	var live []TableFile
+	for id, level := range m.live {
+		live = append(live, TableFile{ID: id, Level: level})
+	}
+	b, err = tableList(live)
+	require.NoError(t, err)
+	b = append(b, make([]byte, 5*8)...) // later sets of changes, that say nothing
+	require.NoError(t, os.WriteFile(path, b, 0o600))
+	requireWhole(t, dir, want)
+}
