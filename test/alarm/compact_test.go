@@ -80,8 +80,9 @@ func TestCompactionOnSchedule(t *testing.T) {
 	h.Backup()
 	began := h.Clock.Now()
 	until(t, h, 10*time.Second, "the overdue round", func() bool { return len(compactions(h)) == 2 })
-	require.Less(t, h.Clock.Now().Sub(began), 30*time.Minute)
-	require.Equal(t, "b", compactions(h)[1].Results[0].Table)
+	second := compactions(h)[1] // the clock goes on while it runs
+	require.Less(t, second.StartedAt.Sub(began), 30*time.Minute)
+	require.Equal(t, "b", second.Results[0].Table)
 	require.Len(t, health(t, h).CompactionHistory, 2)
 }
 
