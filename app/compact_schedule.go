@@ -71,8 +71,9 @@ func (h *Hub) compactDue(ctx context.Context) {
 	if len(due) == 0 || !h.untilUnpinned(ctx) {
 		return
 	}
-	if c, err := h.compact(ctx, actors.TriggerSchedule, due); err != nil && !errors.Is(err, context.Canceled) {
-		h.log.Error("a scheduled compaction failed", "status", c.Status, "tables", due, "err", err)
+	var failed *FailedError // its event is in the log
+	if _, err := h.compact(ctx, actors.TriggerSchedule, due); err != nil && !errors.As(err, &failed) && !errors.Is(err, context.Canceled) {
+		h.log.Error("a scheduled compaction could not be made", "tables", due, "err", err)
 	}
 }
 

@@ -36,6 +36,8 @@ type eventFields struct {
 	Status        Status    `json:"status"`
 	Snapshot      string    `json:"snapshot"`
 	ReplacedDir   string    `json:"replaced_dir"`
+	LastBackupAt  string    `json:"last_backup_at"`
+	AgeMS         float64   `json:"age_ms"`
 	File          string    `json:"file"`
 	Checked       int       `json:"checked"`
 	Bytes         int64     `json:"bytes"`
@@ -72,6 +74,8 @@ func (d *eventFields) attrs(e Event) []slog.Attr {
 	}
 	text("snapshot", d.Snapshot)
 	text("replaced_dir", d.ReplacedDir)
+	text("last_backup_at", d.LastBackupAt)
+	number("age_ms", d.AgeMS)
 	text("file", d.File)
 	number("checked", float64(d.Checked))
 	number("bytes", float64(d.Bytes))

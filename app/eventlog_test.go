@@ -157,3 +157,35 @@ func TestLinesOfAStoreNameTheTable(t *testing.T) {
 	}
 	require.Positive(t, found)
 }
+
+// A backup that is too old is one line, too, though nothing runs that could say so.
+func TestAStaleBackupIsOneLine(t *testing.T) {
+	log := &logLines{}
+	h := harness.New(t, harness.Tables("a"), harness.FakeClock(noon), log.option())
+	h.Backup()
+	require.NoError(t, h.Clock.BlockUntilContext(t.Context(), 1))
+	stop, done := make(chan struct{}), sync.WaitGroup{}
+	done.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				h.Advance(time.Hour)
+			}
+		}
+	})
+	e := h.Expect(harness.Event(app.BackupStale))
+	close(stop)
+	done.Wait()
+	found := 0
+	for _, l := range log.take(t) {
+		if l["event"] == e.ID {
+			require.Equal(t, "ERROR", l["level"])
+			require.Equal(t, "2026-11-22T12:00:00Z", l["last_backup_at"])
+			found++
+		}
+		require.NotEqual(t, "the last backup is too old", l["msg"])
+	}
+	require.Equal(t, 1, found)
+}

@@ -74,7 +74,6 @@ func (h *Hub) watchStaleness(w *watched) (changed bool) {
 			return false
 		}
 	}
-	h.log.Error("the last backup is too old", "last_backup_at", s.LastBackupAt, "age", time.Duration(s.AgeMS*1e6).Round(time.Minute))
 	h.publish(bus.BackupStale, s)
 	w.StaleAt = &now
 	return true
