@@ -68,7 +68,8 @@ func (h *Hub) startWeb() (err error) {
 	h.web, err = web.Start(web.Config{Addr: h.cfg.HTTPAddr, TLS: h.tls(), Hosts: h.cfg.HTTPHosts, Ready: h.isReady, Keys: &h.doors.keys,
 		Let:    func(role bus.Role) (time.Duration, bool) { return h.doors.let(roadHTTP + " " + string(role)) },
 		Done:   h.doors.done,
-		Routes: h.routes(), Logger: h.log})
+		Routes: h.routes(), Logger: h.log, Wall: h.cfg.Wall,
+		About: web.About{Hub: h.cfg.Name, Release: Release, Started: h.started.UTC()}})
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/brockdb/brock/actors"
 	"github.com/brockdb/brock/app/internal/road"
 	"github.com/brockdb/brock/app/web"
+	"github.com/brockdb/brock/app/web/sse"
 	"github.com/brockdb/brock/bus"
 	"github.com/brockdb/brock/storage"
 )
@@ -38,7 +39,11 @@ var apiRoutes = []apiRoute{
 // pages are handlers beside the API: one line mounts one, with the least role that may
 // see it.
 func (h *Hub) pages() []web.Route {
-	return []web.Route{{Method: http.MethodGet, Path: "/metrics", Role: Viewer, Handler: h.Metrics()}}
+	events := sse.New(sse.Config{Source: h.bus, Wall: h.cfg.Wall})
+	return []web.Route{
+		{Method: http.MethodGet, Path: "/metrics", Role: Viewer, Handler: h.Metrics()},
+		{Method: http.MethodGet, Path: "/events", Role: Viewer, Stream: true, Handler: web.Stream(events.Serve)},
+	}
 }
 
 // routes are all that HTTP answers besides the probes.

@@ -57,7 +57,7 @@ func subscribeEvents(ctx context.Context, nc *Conn, opts SubscribeOptions, strea
 	}
 	r := &reader{nc: nc, js: js, log: log}
 	if err = ErrNoStream; stream {
-		err = r.seek(ctx, opts)
+		_, err = r.seek(ctx, opts)
 	}
 	if errors.Is(err, ErrNoStream) && !opts.replays() {
 		seen := newRecent(recentIDs)
@@ -92,18 +92,27 @@ func pumpEvents(ctx context.Context, r *reader, s *Subscription[Event]) error {
 	}
 }
 
+// place is where in the stream a subscription begins.
+type place struct {
+	last    uint64 // the newest message then
+	empty   bool   // there is nothing to replay
+	unknown bool   // the event to begin after is kept no longer, so that some may be missing
+}
+
 // seek sets the reader's place. "From now on" is a sequence number too, so that
 // an outage right after subscribing loses nothing.
-func (r *reader) seek(ctx context.Context, opts SubscribeOptions) error {
+func (r *reader) seek(ctx context.Context, opts SubscribeOptions) (place, error) {
 	state, err := r.state(ctx)
 	if err != nil {
-		return err
+		return place{}, err
 	}
+	at := place{last: state.LastSeq, empty: state.Msgs == 0}
 	switch {
 	case opts.All:
 		r.next = max(state.FirstSeq, 1)
 	case !opts.Since.IsZero():
 		r.since = opts.Since
+		at.empty = at.empty || opts.Since.After(state.LastTime)
 	case opts.Last > 0:
 		r.next = max(state.FirstSeq, 1)
 		if n := uint64(opts.Last); state.LastSeq > n {
@@ -112,11 +121,15 @@ func (r *reader) seek(ctx context.Context, opts SubscribeOptions) error {
 	case opts.AfterID != "":
 		found, err := r.find(ctx, state, opts.AfterID)
 		r.next = max(found+1, state.FirstSeq, 1)
-		return err
+		at.unknown = found == 0
+		if err != nil {
+			return at, err
+		}
 	default:
 		r.next = state.LastSeq + 1
 	}
-	return nil
+	at.empty = at.empty || r.next > state.LastSeq
+	return at, nil
 }
 
 func (r *reader) state(ctx context.Context) (jetstream.StreamState, error) {

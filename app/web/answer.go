@@ -16,13 +16,11 @@ import (
 // or with an error, a [*bus.Error] for choosing how it looks.
 func Answer(f func(r *http.Request, body []byte) (status int, v any, err error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
+		body, err := bodyOf(w, r)
 		if err != nil {
-			fail(w, r, unreadable(err))
+			fail(w, r, err)
 			return
 		}
-		// The request is in. What now takes its time is the work, not the client.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 		status, v, err := f(r, body)
 		if err != nil {
 			fail(w, r, err)
@@ -30,6 +28,26 @@ func Answer(f func(r *http.Request, body []byte) (status int, v any, err error))
 		}
 		reply(w, r, status, v)
 	})
+}
+
+// Stream makes a handler of a function that answers for long. An error is for what went
+// wrong before the first byte.
+func Stream(f func(w http.ResponseWriter, r *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := f(w, r); err != nil {
+			fail(w, r, err)
+		}
+	})
+}
+
+// bodyOf reads the request's body.
+func bodyOf(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	patient(w) // the request is in: what now takes its time is the work, not the client
+	return body, nil
 }
 
 func unreadable(err error) error {

@@ -61,8 +61,13 @@ func clean(p string) bool {
 	return strings.HasPrefix(p, "/") && path.Clean(p) == p
 }
 
+// pagePolicy lets a page use the hub's own files and nothing else: no inline code, no
+// other host, no frame around it.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
 // harden sets the headers that no answer is without. The answers hold what only the
-// asker may see, and are no page.
+// asker may see, and are no page unless the route says so.
 func harden(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -96,7 +101,8 @@ func (s *Server) leave(w *recorder, r *http.Request, a *Asked) {
 func (s *Server) enter(route *Route, w http.ResponseWriter, r *http.Request) {
 	a := AskedOf(r.Context())
 	a.What = route.Method + " " + route.Path
-	if e := s.admit(route, w, r, a); e != nil {
+	who, e := s.admit(route, w, r, a)
+	if e != nil {
 		refuse(w, r, e)
 		return
 	}
@@ -109,15 +115,18 @@ func (s *Server) enter(route *Route, w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, route.Body)
+	if route.Page {
+		w.Header().Set("Content-Security-Policy", pagePolicy)
+	}
 	ctx := r.Context()
 	switch {
 	case route.Trigger:
 		ctx = context.WithoutCancel(ctx)
 	case route.Stream:
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithCancel(ctx)
-		defer cancel()
-		defer context.AfterFunc(s.streams, cancel)()
+		patient(w)
+		var end func()
+		ctx, end = s.lasting(ctx, who)
+		defer end()
 	default:
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, answerTimeout)
@@ -128,28 +137,21 @@ func (s *Server) enter(route *Route, w http.ResponseWriter, r *http.Request) {
 }
 
 // admit finds out who asks, and says why not.
-func (s *Server) admit(route *Route, w http.ResponseWriter, r *http.Request, a *Asked) *bus.Error {
+func (s *Server) admit(route *Route, w http.ResponseWriter, r *http.Request, a *Asked) (who asker, e *bus.Error) {
 	if route.Role != "" {
-		token, given := bearer(r)
-		role, known := s.cfg.Keys.Role(token)
-		if !known {
-			challenge, message := `Bearer realm="brock"`, "a token is needed: Authorization: Bearer …; brock env prints one"
-			if given {
-				challenge, message = challenge+`, error="invalid_token"`, "the token is nobody's; brock env prints the one of a role"
-			}
-			w.Header().Set("WWW-Authenticate", challenge)
-			return &bus.Error{Code: "unauthorized", Status: http.StatusUnauthorized, Message: message}
+		if who, e = s.identify(w, r); e != nil {
+			return who, e
 		}
-		a.Role = role
-		if !role.May(route.Role) {
-			return &bus.Error{Code: bus.CodeForbidden, Status: http.StatusForbidden,
-				Message: fmt.Sprintf("the role %s may not ask this; it takes %s", role, route.Role)}
+		a.Role = who.key.role
+		if !a.Role.May(route.Role) {
+			return who, &bus.Error{Code: bus.CodeForbidden, Status: http.StatusForbidden,
+				Message: fmt.Sprintf("the role %s may not ask this; it takes %s", a.Role, route.Role)}
 		}
 	}
-	if err := s.origin.Check(r); err != nil {
-		return &bus.Error{Code: "origin_not_allowed", Status: http.StatusForbidden, Message: "a page of another site may not ask this"}
+	if s.origin.Check(r) != nil || who.session != "" && !own(r) {
+		return who, &bus.Error{Code: "origin_not_allowed", Status: http.StatusForbidden, Message: "a page of another site may not ask this"}
 	}
-	return nil
+	return who, nil
 }
 
 // recorder remembers what was answered.

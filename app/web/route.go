@@ -12,15 +12,19 @@ import (
 
 // Route is one thing that can be asked.
 type Route struct {
-	Method  string   // GET, which answers HEAD too, or POST
+	Method  string   // GET, which answers HEAD too, POST or DELETE
 	Path    string   // a pattern of [http.ServeMux] without method and host, such as /api/admin/runs/{id}
 	Role    bus.Role // the least role that may ask it; "" for one that is open
 	Handler http.Handler
 	// Trigger says that it starts work. It is counted against the role's rate; it takes as
 	// long as the work does, and the client's leaving cancels nothing.
 	Trigger bool
-	Stream  bool  // the answer goes on until the client leaves
-	Body    int64 // bytes that a request's body may have; default 1 MiB
+	// Stream says that the answer goes on until the client leaves, may not come in any
+	// more, or the listener closes. It needs a role.
+	Stream bool
+	Page   bool  // the answer is a page or a part of one, which may use the hub's own files
+	Login  bool  // it lets somebody in, and changes nothing else; so it needs no role
+	Body   int64 // bytes that a request's body may have; default 1 MiB
 }
 
 // Limits of a route that names none.
@@ -47,10 +51,10 @@ func (s *Server) mount(routes []Route) error {
 		r := &routes[i]
 		known := r.Role == "" || slices.Contains(bus.Roles(), r.Role)
 		switch {
-		case r.Method != http.MethodGet && r.Method != http.MethodPost, !strings.HasPrefix(r.Path, "/"), r.Handler == nil, !known:
-			return fmt.Errorf("HTTP route %s %s: it needs GET or POST, a path, a handler, and a role or none", r.Method, r.Path)
-		case r.Role == "" && r.changing():
-			return fmt.Errorf("HTTP route %s %s: what changes something needs a role", r.Method, r.Path)
+		case !slices.Contains([]string{http.MethodGet, http.MethodPost, http.MethodDelete}, r.Method), !strings.HasPrefix(r.Path, "/"), r.Handler == nil, !known:
+			return fmt.Errorf("HTTP route %s %s: it needs GET, POST or DELETE, a path, a handler, and a role or none", r.Method, r.Path)
+		case r.Role == "" && (r.changing() && !r.Login || r.Stream):
+			return fmt.Errorf("HTTP route %s %s: what changes something or goes on needs a role", r.Method, r.Path)
 		}
 		if r.Body <= 0 {
 			r.Body = defaultBody

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/bus"
+	"github.com/jonboulle/clockwork"
+	"golang.org/x/time/rate"
 )
 
 // Config says where to listen, who may come in, and what is there.
@@ -27,8 +29,10 @@ type Config struct {
 	Keys  *Keys       // who may come in
 	// Let says whether a role may start one more piece of work, and else how long to wait.
 	Let    func(bus.Role) (wait time.Duration, ok bool)
-	Done   func(Asked) // hears of each request that was refused or may change something; may be nil
-	Routes []Route     // besides /healthz and /readyz
+	Done   func(Asked)     // hears of each request that was refused or may change something; may be nil
+	Routes []Route         // besides /healthz, /readyz and /api/session
+	About  About           // what a client that has logged in is told
+	Wall   clockwork.Clock // for sessions; default the real one
 	Logger *slog.Logger
 
 	headers time.Duration // within which a request's head must arrive; tests are less patient
@@ -37,18 +41,19 @@ type Config struct {
 
 // Server is the listener. Each request passes the same doors.
 type Server struct {
-	cfg    Config
-	routes []Route
-	mux    *http.ServeMux
-	hosts  hosts
-	origin *http.CrossOriginProtection
-	http   *http.Server
-	addr   net.Addr
-	done   sync.WaitGroup
-
-	open    atomic.Int64    // connections
-	streams context.Context // ends when the listener closes
-	endAll  context.CancelFunc
+	cfg      Config
+	routes   []Route
+	mux      *http.ServeMux
+	hosts    hosts
+	origin   *http.CrossOriginProtection
+	sessions *sessions
+	wrong    *rate.Limiter   // tokens at logins
+	streams  context.Context // ends when the listener closes
+	endAll   context.CancelFunc
+	open     atomic.Int64 // connections
+	http     *http.Server
+	addr     net.Addr
+	done     sync.WaitGroup
 }
 
 // Time limits of a connection. Routes have their own for the answer.
@@ -77,16 +82,17 @@ func Start(cfg Config) (*Server, error) {
 	if cfg.conns == 0 {
 		cfg.conns = maxConns
 	}
-	s := &Server{cfg: cfg, hosts: newHosts(host, cfg.Hosts), origin: http.NewCrossOriginProtection()}
-	if err := s.mount(append(probes(cfg.Ready), cfg.Routes...)); err != nil {
+	s := newServer(cfg, host)
+	if err := s.mount(append(append(probes(cfg.Ready), s.sessionRoutes()...), cfg.Routes...)); err != nil {
+		s.endAll()
 		return nil, err
 	}
 	l, err := net.Listen("tcp", cfg.Addr)
 	if err != nil {
+		s.endAll()
 		return nil, fmt.Errorf("HTTP: cannot listen on %s: %w; choose another with --http-addr (port 0 picks a free one)", cfg.Addr, err)
 	}
 	s.addr = l.Addr()
-	s.streams, s.endAll = context.WithCancel(context.Background())
 	s.http = &http.Server{Handler: s, TLSConfig: cfg.TLS, ReadHeaderTimeout: cfg.headers, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeader, ConnState: s.count, ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug)}
 	s.done.Go(func() {
@@ -99,6 +105,17 @@ func Start(cfg Config) (*Server, error) {
 		}
 	})
 	return s, nil
+}
+
+// newServer makes a server that does not listen yet.
+func newServer(cfg Config, host string) *Server {
+	if cfg.Wall == nil {
+		cfg.Wall = clockwork.NewRealClock()
+	}
+	s := &Server{cfg: cfg, hosts: newHosts(host, cfg.Hosts), origin: http.NewCrossOriginProtection(),
+		sessions: newSessions(cfg.Keys, cfg.Wall), wrong: newWrong()}
+	s.streams, s.endAll = context.WithCancel(context.Background())
+	return s
 }
 
 // Routes returns what is mounted, for tests that walk it.
@@ -122,6 +139,7 @@ func (s *Server) URL() string {
 // then cuts them.
 func (s *Server) Close(ctx context.Context) error {
 	s.endAll()
+	s.sessions.close()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
