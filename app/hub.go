@@ -83,6 +83,9 @@ func Open(ctx context.Context, cfg Config) (*Hub, error) {
 	if err := cfg.absolute(); err != nil {
 		return nil, err
 	}
+	if cfg.Hooks.FS == disk.OS {
+		cfg.Hooks.FS = disk.Below(cfg.Data, cfg.Vault)
+	}
 	h := &Hub{cfg: cfg, log: cfg.Logger.With("hub", cfg.Name), started: cfg.Wall.Now(),
 		ready: make(chan struct{}), closing: make(chan struct{}), backedUp: make(chan struct{}, 1)}
 	h.life, h.end = context.WithCancel(context.WithoutCancel(ctx))

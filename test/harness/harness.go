@@ -57,7 +57,7 @@ func New(t TB, opts ...Option) *Harness {
 		set.dir = t.TempDir()
 	}
 	h := &Harness{Dir: set.dir, Clock: set.clock, t: t, set: set, log: &logBuffer{}, leaks: watchLeaks(set.dir),
-		FS: newFaultFS(disk.OS, t, set.dir), events: newEventLog(), probes: newProbes(t), workloads: map[string]*Workload{}}
+		FS: newFaultFS(disk.Below(filepath.Join(set.dir, "data"), filepath.Join(set.dir, "vault")), t, set.dir), events: newEventLog(), probes: newProbes(t), workloads: map[string]*Workload{}}
 	h.natsUp = make(chan struct{})
 	t.Cleanup(h.cleanUp)
 	if !set.stopped {
