@@ -53,6 +53,7 @@ type Health struct {
 	LastCompactionAt  *time.Time    `json:"last_compaction_at"`
 	CompactionHistory []Compaction  `json:"compaction_history"` // newest first
 	Tables            []TableHealth `json:"tables"`
+	ChangeLog         *LogHealth    `json:"change_log,omitempty"` // nil: the hub keeps none
 
 	vaultKnown bool          // what is said of the vault was seen, if not now then before
 	vaultHangs time.Duration // since when it does not answer; 0: it does
@@ -70,6 +71,13 @@ type TableHealth struct {
 	LastProvenAt   *time.Time  `json:"last_proven_at"`
 
 	dead uint64 // bytes
+}
+
+// LogHealth is what of the commits the vault has not got yet: what would be lost with the
+// data's disk.
+type LogHealth struct {
+	WaitingBytes int64   `json:"waiting_bytes"` // of the change log; 0: every commit is in the vault
+	BehindMS     float64 `json:"behind_ms"`     // how long the oldest of them has waited
 }
 
 // Health looks at tables, vault and bus. It always answers, within a second also where

@@ -40,7 +40,12 @@ func (h *Hub) logHealth(out *Health, v vaultLook) {
 		return
 	}
 	st := h.shipper.Status()
-	if age := h.cfg.Wall.Since(st.Since); st.Waiting > 0 && age > behindAfter {
+	age := time.Duration(0)
+	if st.Waiting > 0 {
+		age = max(0, h.cfg.Wall.Since(st.Since))
+	}
+	out.ChangeLog = &LogHealth{st.Waiting, float64(age.Milliseconds())}
+	if age > behindAfter {
 		why := ""
 		if st.Err != nil {
 			why = ": " + st.Err.Error()

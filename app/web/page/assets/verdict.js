@@ -1,0 +1,39 @@
+// The first glance: one sentence on the whole hub, and what to do.
+
+import { list, plural, ago } from "./words.js";
+
+// verdict returns { level: ok | warning | bad, text } for a health answer.
+export function verdict(h) {
+  const down = h.tables.filter((t) => t.status === "unavailable" || (t.status === "restoring" && t.error));
+  const degraded = h.tables.filter((t) => t.status === "degraded");
+  const n = h.conditions.length;
+  if (down.length) {
+    const one = down.length === 1;
+    return bad(`${one ? "The table " + down[0].table + " does" : plural(down.length, "table") + " do"} not serve: restore ${one ? "it" : list(down.map((t) => t.table))} if ${one ? "it does" : "they do"} not come back by ${one ? "itself" : "themselves"}.`);
+  }
+  if (degraded.length) return bad(`${list(degraded.map((t) => t.table))} serves without what it had: look at the damaged store that is kept.`);
+  if (!h.last_backup_at) {
+    const records = h.tables.reduce((a, t) => a + t.record_count, 0);
+    return warn(records ? "Nothing is backed up yet: back up now." : "The hub is empty, and nothing is backed up yet.");
+  }
+  if (h.stale_backup) return bad(`The last backup was ${ago(h.last_backup_at)}: back up now, and find out why the schedule did not.`);
+  const failed = h.conditions.find((c) => c.startsWith("the last backup was "));
+  if (failed) return bad(`${up(failed)}. Earlier snapshots are still good; back up again.`);
+  const grave = h.conditions.find((c) => /cannot be read|not answered|damaged|has a break|behind|away|% full|hung|under way|late/.test(c));
+  if (grave) return warn(`Your data is backed up, but ${low(grave)}.`);
+  const unproven = h.tables.filter((t) => t.last_snapshot_at && !t.last_proven_at).length;
+  if (n) return warn(`Your data is backed up${unproven ? "" : " and proven"}; ${n === 1 ? "one thing wants" : plural(n, "thing") + " want"} your attention.`);
+  if (unproven === h.tables.length) return { level: "ok", text: "Your data is safe: every table serves and is backed up; the proof comes when the hub is idle." };
+  return { level: "ok", text: "Your data is safe: every table serves, is backed up, and its backups were proven to restore." };
+}
+
+const bad = (text) => ({ level: "bad", text });
+const warn = (text) => ({ level: "warning", text });
+const up = (s) => s.charAt(0).toUpperCase() + s.slice(1);
+const low = (s) => s.replace(/\.$/, "");
+
+// newest is the newest of a field of the tables, and the oldest beside it.
+export function newest(tables, field) {
+  const all = tables.map((t) => t[field]).filter(Boolean).sort();
+  return { newest: all.at(-1) ?? null, oldest: all[0] ?? null, without: tables.length - all.length };
+}
