@@ -34,7 +34,8 @@ export function history() {
 
   // draw shows events, the newest first, and what health remembers of compactions.
   function draw(list, health) {
-    all = list;
+    const ended = new Set(list.filter((e) => /^backup_(complete|failed)$/.test(e.type)).map((e) => e.run));
+    all = list.filter((e) => e.type !== "backup_started" || !ended.has(e.run)); // its end says more
     events();
     const runs = list.filter((e) => e.type === "backup_complete" || e.type === "backup_failed");
     $("runs").replaceChildren(runs.length ? picture(runs.slice(0, wide).reverse()) : el("p", { class: "quiet", text: "No backup has run in the last seven days." }));
@@ -94,7 +95,7 @@ export function lag(node, samples) {
   const from = samples[0].at, to = Math.max(now.at, from + 60e3);
   const points = samples.map((s) => `${((300 * (s.at - from)) / (to - from)).toFixed(1)},${(30 - (28 * s.behind) / most).toFixed(1)}`).join(" ");
   const words = now.waiting ? `${span(now.behind)} behind; ${bytes(now.waiting)} wait for the vault.` : "Nothing waits: every commit is in the vault.";
-  node.replaceChildren(el("p", { text: words }),
+  node.replaceChildren(el("p", { text: words }), samples.length < 3 ? "" :
     svg("svg", { class: "spark", role: "img", viewBox: "0 0 300 32", preserveAspectRatio: "none", "aria-label": `How far the change log was behind since this page was opened: at most ${span(most)}` },
       svg("polyline", { points })));
 }

@@ -5,7 +5,7 @@ import { bytes, count, moment, percent, plural } from "./words.js";
 
 const columns = [
   ["Table", "name"], ["Records", "num"], ["Size", "num"], ["Fragmentation", "num"], ["Last snapshot", "when"],
-  ["Last proof", "when"], ["Can be restored to", "range"], ["State", "state"],
+  ["Last proof", "when"], ["Restorable", "range"], ["State", "state"],
 ];
 const states = { ok: "ok", unavailable: "not serving", degraded: "degraded", restoring: "restoring" };
 
