@@ -12,7 +12,7 @@ import (
 	"github.com/brockdb/brock/actors"
 	"github.com/brockdb/brock/app/internal/road"
 	"github.com/brockdb/brock/app/web"
-	"github.com/brockdb/brock/app/web/page"
+	dashboard "github.com/brockdb/brock/app/web/page"
 	"github.com/brockdb/brock/app/web/sse"
 	"github.com/brockdb/brock/bus"
 	"github.com/brockdb/brock/storage"
@@ -41,7 +41,7 @@ var apiRoutes = []apiRoute{
 // see it.
 func (h *Hub) pages() []web.Route {
 	events := sse.New(sse.Config{Source: h.bus, Wall: h.cfg.Wall})
-	files := page.Handler()
+	files := dashboard.Handler()
 	return []web.Route{
 		{Method: http.MethodGet, Path: "/{$}", Page: true, Handler: files},
 		{Method: http.MethodGet, Path: "/assets/{file}", Page: true, Handler: files},
