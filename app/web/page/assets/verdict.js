@@ -23,7 +23,7 @@ export function verdict(h) {
   if (grave) return warn(`Your data is backed up, but ${low(grave)}.`);
   const unproven = h.tables.filter((t) => t.last_snapshot_at && !t.last_proven_at).length;
   if (n) return warn(`Your data is backed up${unproven ? "" : " and proven"}; ${n === 1 ? "one thing wants" : plural(n, "thing") + " want"} your attention.`);
-  if (unproven === h.tables.length) return { level: "ok", text: "Your data is safe: every table serves and is backed up; the proof comes when the hub is idle." };
+  if (unproven) return { level: "ok", text: `Your data is safe: every table serves and is backed up; ${unproven === h.tables.length ? "the proof" : "the proof of " + plural(unproven, "table")} comes when the hub is idle.` };
   return { level: "ok", text: "Your data is safe: every table serves, is backed up, and its backups were proven to restore." };
 }
 
