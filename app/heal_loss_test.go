@@ -138,6 +138,23 @@ func sawLater(t *testing.T, h *harness.Harness) {
 	require.NoError(t, os.WriteFile(file, binary.BigEndian.AppendUint64(b, xxh3.Hash(b)), 0o600))
 }
 
+// Damage that the change log meets when it reads a store is damage, too, and no gap. What
+// comes before it is saved.
+func TestTheChangeLogFindsDamage(t *testing.T) {
+	h := harness.New(t, harness.Tables("a"))
+	fill(h, "a", 0, 50)
+	h.Backup()
+	away := h.FS.On(harness.AnyChange, "vault/log/*").Fail(syscall.EIO)
+	fill(h, "a", 50, 60)
+	h.Restart()
+	h.Damage("a", value(55))
+	away.Lift()
+	r := healed(t, h)
+	require.EqualValues(t, 5, r.LaterCommits)
+	require.Contains(t, r.Missing, "5 commits after version")
+	holds(t, h, "a", 55)
+}
+
 // Whoever restores a table by hand while it is healed has the last word.
 func TestARestoreByHandHasTheLastWord(t *testing.T) {
 	h := harness.New(t, harness.Tables("a"))

@@ -44,6 +44,7 @@ var all = []step{
 	{"kill and lose the data", 2, (*world).killAndLose, false},
 	{"go on elsewhere", 2, (*world).elsewhere, false},
 	{"lose the data", 2, (*world).lose, false},
+	{"damage a store", 3, (*world).damage, false},
 	{"fresh", 2, (*world).fresh, false},
 	{"copy the vault", 2, (*world).copyVault, false},
 	{"put the vault back", 3, (*world).putBack, false},
