@@ -32,8 +32,12 @@ func TestRandomDamage(t *testing.T) {
 		h.Advance(2 * time.Hour) // the recoveries of an hour are counted
 		w.Run(40)
 		other.Run(5)
-		if rng.IntN(3) == 0 {
+		switch rng.IntN(3) {
+		case 0:
 			h.Backup()
+		case 1:
+			h.Restart() // damage that no scrub sees may be in its way
+			h.AwaitServing("a")
 		}
 		var load sync.WaitGroup
 		load.Go(func() { w.Run(40) })
