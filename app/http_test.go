@@ -45,6 +45,7 @@ func (c *caller) ask(role app.Role, method, path, body string) (int, map[string]
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	require.NoError(c.t, err)
+	conforms(c.t, c.h, method, path, resp, b)
 	var out map[string]any
 	require.NoError(c.t, json.Unmarshal(b, &out), string(b))
 	return resp.StatusCode, out

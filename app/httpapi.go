@@ -47,6 +47,7 @@ func (h *Hub) pages() []web.Route {
 		{Method: http.MethodGet, Path: "/assets/{file}", Page: true, Handler: files},
 		{Method: http.MethodGet, Path: "/metrics", Role: Viewer, Handler: h.Metrics()},
 		{Method: http.MethodGet, Path: "/events", Role: Viewer, Stream: true, Handler: web.Stream(events.Serve)},
+		{Method: http.MethodGet, Path: "/api/openapi.json", Role: Viewer, Handler: http.HandlerFunc(serveOpenAPI)},
 	}
 }
 
