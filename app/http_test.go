@@ -213,7 +213,7 @@ func TestEveryHTTPRouteAsMounted(t *testing.T) {
 		if r.Stream {
 			continue
 		}
-		path := strings.NewReplacer("{id}", "nope", "{table}", "nope", "{$}", "").Replace(r.Path)
+		path := strings.NewReplacer("{id}", "nope", "{table}", "nope", "{file}", "nope", "{$}", "").Replace(r.Path)
 		for _, role := range append([]app.Role{"", "wrong"}, bus.Roles()...) {
 			req, err := http.NewRequest(r.Method, c.h.HTTPURL()+path, strings.NewReader(""))
 			require.NoError(t, err)

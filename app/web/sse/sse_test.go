@@ -124,7 +124,7 @@ func TestHeartbeats(t *testing.T) {
 // gets when it is back.
 func TestASlowClientIsDropped(t *testing.T) {
 	w := newWorld(t, func(c *Config, s *httptest.Server) {
-		c.Patience = time.Second
+		c.Patience = 2 * time.Second
 		s.Config.ConnState = func(c net.Conn, state http.ConnState) {
 			if state == http.StateNew {
 				_ = c.(*net.TCPConn).SetWriteBuffer(4 << 10)
@@ -141,12 +141,21 @@ func TestASlowClientIsDropped(t *testing.T) {
 	other := bufio.NewReader(w.get("").Body)
 	await(t, other, "data: {}\n\n")
 
+	read := make(chan error, 1) // the other one reads all the time
+	go func() {
+		for {
+			if line, err := other.ReadString('\n'); err != nil || strings.Contains(line, `"text":"last"`) {
+				read <- err
+				return
+			}
+		}
+	}()
 	first := w.publish("first")
 	for range 300 {
 		w.publish(strings.Repeat("x", 16<<10))
 	}
-	last := w.publish("last")
-	await(t, other, last.ID)
+	w.publish("last")
+	require.NoError(t, <-read)
 	require.NoError(t, <-w.ended, "the slow one's answer")
 	require.Empty(t, w.ended, "the other one's goes on")
 
