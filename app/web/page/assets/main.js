@@ -164,12 +164,29 @@ function allButtons() {
     button("Compact all", (b) => work(b, out, "compact", {}, compacted)), button("Drill all", (b) => work(b, out, "drill", {}, drilled))];
 }
 
+// forget takes from the page what a session has put there.
+function forget() {
+  document.title = "Brock";
+  say($("verdict"), "Looking …");
+  mark($("verdict"), "data-level", null);
+  for (const id of ["conditions", "backup-out", "all-out", "all-actions", "hub", "release", "role", "said", "restore", "fact-snapshot", "fact-proof", "fact-rpo"]) $(id).replaceChildren();
+  for (const id of ["fact-snapshot", "fact-proof"]) delete $(id).dataset.key;
+  delete $("conditions").dataset.was;
+  $("find").value = $("words").value = $("kind").value = "";
+  run.forget();
+  view.draw({ tables: [] }, null, false);
+  past.draw([], null);
+  lag($("lag"), []);
+  connection();
+}
+
 // shell shows the login, and forgets what was seen.
 function shell(why) {
   stream?.end();
   stream = null;
   Object.assign(state, { who: null, health: null, listing: null, events: [], ids: new Set(), lag: [], downSince: 0, seenAt: 0, isLive: false });
   $("restore").close();
+  forget();
   $("token").value = "";
   say($("login-why"), why ?? "");
   show($("login-why"), Boolean(why));

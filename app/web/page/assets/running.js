@@ -66,5 +66,11 @@ export function running(view) {
     say(text, `A backup of ${plural(parts.length, "table")} is under way: ${done} done, ${bytes(copied)} so far.`);
     meter.value = parts.length ? Math.round((1000 * parts.reduce((a, v) => a + (v ?? 0), 0)) / parts.length) : 0;
   }
-  return { event, progress, live, draw };
+  function forgetAll() {
+    for (const t of [...timers.keys()]) clear(t);
+    run = null;
+    ready = false;
+    draw();
+  }
+  return { event, progress, live, draw, forget: forgetAll };
 }
