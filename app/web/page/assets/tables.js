@@ -122,7 +122,7 @@ function when(node, at) {
 function span(listing) {
   const at = (s) => new Date(s).getTime();
   const now = Date.now();
-  let from = now - 3600e3;
+  let from = now - 120e3;
   for (const x of listing?.ranges ?? []) from = Math.min(from, at(x.from_at ?? x.to_at));
   for (const x of listing?.snapshots ?? []) if (x.cut_at) from = Math.min(from, at(x.cut_at));
   return { from, to: now };

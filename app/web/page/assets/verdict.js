@@ -18,7 +18,7 @@ export function verdict(h) {
   }
   if (h.stale_backup) return bad(`The last backup was ${ago(h.last_backup_at)}: back up now, and find out why the schedule did not.`);
   const failed = h.conditions.find((c) => c.startsWith("the last backup was "));
-  if (failed) return bad(`${up(failed)}. Earlier snapshots are still good; back up again.`);
+  if (failed) return bad(`${up(failed)}: see below why, and back up again. Earlier snapshots are kept.`);
   const grave = h.conditions.find((c) => /cannot be read|not answered|damaged|has a break|behind|away|% full|hung|under way|late/.test(c));
   if (grave) return warn(`Your data is backed up, but ${low(grave)}.`);
   const unproven = h.tables.filter((t) => t.last_snapshot_at && !t.last_proven_at).length;

@@ -28,7 +28,7 @@ export function span(ms) {
 export function ago(at, now = Date.now()) {
   const ms = now - new Date(at).getTime();
   if (ms < 5000) return "just now";
-  return `${span(ms)} ago`;
+  return `${ms < 60000 ? `${Math.round(ms / 1000)} s` : span(ms)} ago`;
 }
 
 const pad = (n, w = 2) => String(n).padStart(w, "0");
