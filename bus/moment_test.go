@@ -1,8 +1,12 @@
 package bus
 
 import (
+	"context"
+	"strings"
 	"testing"
+	"time"
 
+	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/require"
 )
 
@@ -57,4 +61,52 @@ func TestMomentsOfAReplay(t *testing.T) {
 	require.NoError(t, b.Close(w.ctx()))
 	_, err = s.Next(w.ctx())
 	require.ErrorIs(t, err, ErrClosed)
+}
+
+// Where NATS keeps nothing a replay is lost, and what happens comes all the same.
+func TestMomentsWithoutAStream(t *testing.T) {
+	w := newWorld(t)
+	for _, coreOnly := range []bool{false, true} {
+		b := w.open(Config{Conn: plainServer(t, natsserver.Options{}), CoreOnly: coreOnly, OutboxDir: t.TempDir()})
+		s, err := b.Follow(w.ctx(), SubscribeOptions{AfterID: "x"})
+		require.NoError(t, err)
+		require.Equal(t, []any{"lost", 0, "live"}, moments(t, w, s))
+		publish(t, b, 1, 1)
+		m, err := s.Next(w.ctx())
+		require.NoError(t, err)
+		require.Equal(t, 1, number(t, *m.Event))
+		s, err = b.Follow(w.ctx(), SubscribeOptions{})
+		require.NoError(t, err)
+		require.Equal(t, []any{"live"}, moments(t, w, s))
+		require.NoError(t, b.Close(w.ctx()))
+	}
+}
+
+// What retention took is told before what comes after it.
+func TestMomentsTellOfRetention(t *testing.T) {
+	w := newWorld(t)
+	b := w.open(Config{Server: w.server, MaxBytes: 16 << 10})
+	for range 40 {
+		e, err := NewEvent(BackupComplete, testHub, time.Now(), map[string]string{"pad": strings.Repeat("x", 1<<10)})
+		require.NoError(t, err)
+		require.NoError(t, b.Publish(e))
+	}
+	require.NoError(t, b.Flush(w.ctx()))
+	r := &reader{nc: b.events, js: b.stream.js, log: b.log, next: 2} // it had read the first
+	s := newSubscription[Moment](0)
+	s.start(w.ctx(), func(ctx context.Context) error { return pumpMoments(ctx, r, place{last: 40}, s) })
+	defer s.Close()
+	m, err := s.Next(w.ctx())
+	require.NoError(t, err)
+	require.NotNil(t, m.Lost)
+	missed := int(m.Lost.Missed)
+	require.Positive(t, missed)
+	events := 0
+	for m, err = s.Next(w.ctx()); !m.Live; m, err = s.Next(w.ctx()) {
+		require.NoError(t, err)
+		require.NotNil(t, m.Event)
+		events++
+	}
+	require.NoError(t, err)
+	require.Equal(t, 39, missed+events)
 }
