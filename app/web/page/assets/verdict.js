@@ -22,7 +22,9 @@ export function verdict(h) {
   const grave = h.conditions.find((c) => /cannot be read|not answered|damaged|has a break|behind|away|% full|hung|under way|late/.test(c));
   if (grave) return warn(`Your data is backed up, but ${low(grave)}.`);
   const unproven = h.tables.filter((t) => t.last_snapshot_at && !t.last_proven_at).length;
-  if (n) return warn(`Your data is backed up${unproven ? "" : " and proven"}; ${n === 1 ? "one thing wants" : plural(n, "thing") + " want"} your attention.`);
+  const good = `Your data is backed up${unproven ? "" : " and proven"}`;
+  if (n === 1) return warn(`${good}, but ${h.conditions[0].startsWith("vault on the data's disk") ? "a lost disk would take data and backups along: put the vault on another disk" : low(h.conditions[0])}.`);
+  if (n) return warn(`${good}; ${plural(n, "thing")} want your attention.`);
   if (unproven) return { level: "ok", text: `Your data is safe: every table serves and is backed up; ${unproven === h.tables.length ? "the proof" : "the proof of " + plural(unproven, "table")} comes when the hub is idle.` };
   return { level: "ok", text: "Your data is safe: every table serves, is backed up, and its backups were proven to restore." };
 }
