@@ -84,7 +84,7 @@ function picture(runs) {
       svg("line", { class: "axis", x1: 0, x2: width, y1: mid - 4, y2: mid - 4 }), ...cols),
     el("figcaption", { class: "quiet" }, `Above the line: bytes in the vault, up to ${bytes(up)}. Below: how long it took, up to ${span(down)}. ✕ failed, ! in part.`),
     el("details", {}, el("summary", { text: "The runs as a table" }), el("div", { class: "scroll" }, el("table", { class: "plain" },
-      el("thead", {}, el("tr", {}, ...["When", "Outcome", "Tables", "Bytes", "Took", "Asked by"].map((t) => el("th", { scope: "col", text: t })))), el("tbody", {}, ...rows)))));
+      el("thead", {}, el("tr", {}, ...["When", "Outcome", "Tables", "Bytes", "Took", "Asked by"].map((t, i) => el("th", { scope: "col", class: i > 1 && i < 5 ? "num" : null, text: t })))), el("tbody", {}, ...rows)))));
 }
 
 // lag draws how far the change log was behind, as far back as this page has seen.

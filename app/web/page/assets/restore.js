@@ -128,7 +128,7 @@ export function dialog(done) {
     const later = good.reduce((a, r) => a + r.later_commits, 0);
     const nodes = [];
     if (results.length > 1) {
-      nodes.push(el("div", { class: "scroll" }, el("table", { class: "plain" }, el("thead", {}, el("tr", {}, ...["Table", "Records", "Left out", "To read"].map((t) => el("th", { scope: "col", text: t })))),
+      nodes.push(el("div", { class: "scroll" }, el("table", { class: "plain" }, el("thead", {}, el("tr", {}, ...["Table", "Records", "Left out", "To read"].map((t, i) => el("th", { scope: "col", class: i ? "num" : null, text: t })))),
         el("tbody", {}, ...results.map((r) => el("tr", {}, el("th", { scope: "row", text: r.table }), r.error ? el("td", { colspan: 3, class: "bad", text: r.error }) : el("td", { class: "num", text: count(r.records) }),
           r.error ? null : el("td", { class: "num", text: plural(r.later_commits, "commit") }), r.error ? null : el("td", { class: "num", text: bytes(r.read_bytes) })))))));
     }
@@ -139,7 +139,7 @@ export function dialog(done) {
       el("p", {}, el("b", { text: `${good.length > 1 ? list(good.map((r) => r.table)) + " go" : good[0].table + " goes"} back to ${good[0].at ? moment(good[0].at) : "that state"}` }),
         ` and will hold ${plural(records, "record")}.`),
       el("p", { text: later ? `${plural(later, "later commit")} will no longer show.` : "No later commit is left out." }),
-      el("p", { text: `${good.length > 1 ? "Each table goes" : "The table goes"} on serving until the new store is proven; if anything fails, nothing changes. What is replaced is kept in the table's directory, and every moment before stays restorable. Other tables do not notice.` }),
+      el("p", { text: `What serves now goes on serving until the new store is proven; if anything fails, nothing changes. What is replaced is kept in the table's directory, and every moment before stays restorable.${good.length > 1 ? "" : " Other tables do not notice."}` }),
       el("p", { class: "quiet", text: `${bytes(good.reduce((a, r) => a + (r.read_bytes ?? 0), 0))} will be read${longest ? `; the last proof of it took ${span(longest)}` : ""}.` }),
       bad.length ? el("p", { class: "bad", text: `${list(bad.map((r) => r.table))} cannot be restored.` }) : null,
       el("button", { type: "button", class: "danger", id: "go", onclick: go }, `Yes, restore ${name}`)));
