@@ -38,12 +38,12 @@ func TestStaleIsAnnouncedWithoutTheBackupActor(t *testing.T) {
 	h.Advance(2 * time.Hour) // its first look is over, and the day is not
 	require.NoError(t, h.Clock.BlockUntilContext(h.Context(), 1))
 	require.Equal(t, 1, stales(h))
-	until(t, h, time.Minute, "a day later again", func() bool { return stales(h) == 2 })
+	until(t, h, 10*time.Minute, "a day later again", func() bool { return stales(h) == 2 })
 	require.GreaterOrEqual(t, h.Clock.Now().Sub(*run.StartedAt), 72*time.Hour)
 
 	hung.Lift()
 	h.Backup()
-	until(t, h, time.Minute, "two more days", func() bool { return stales(h) == 3 || h.Clock.Now().Sub(*run.StartedAt) > 110*time.Hour })
+	until(t, h, 30*time.Minute, "two more days", func() bool { return stales(h) == 3 || h.Clock.Now().Sub(*run.StartedAt) > 110*time.Hour })
 	require.Equal(t, 2, stales(h), "a backup ends it")
 }
 

@@ -22,7 +22,7 @@ import (
 )
 
 var (
-	kills = flag.Int("kills", 50, "how often to kill the hub")
+	kills = flag.Int("kills", 20, "how often to kill the hub")
 	seed  = flag.Uint64("seed", 0, "seed of the moments; 0 takes one from the clock")
 )
 

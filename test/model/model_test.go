@@ -9,7 +9,7 @@ import (
 func TestLives(t *testing.T) {
 	first, n := max(*seed, 1), *seeds
 	if n == 0 {
-		n = 4
+		n = 2
 		if *seed > 0 {
 			n = 1
 		}
