@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -289,7 +288,7 @@ func TestACompactedStoreIsKilled(t *testing.T) {
 	_, err = next.Commit(p.v+1, []Batch{{{Key: []byte("k"), Value: []byte("v")}}})
 	require.NoError(t, err)
 	killed := filepath.Join(t.TempDir(), "killed")
-	require.NoError(t, os.CopyFS(killed, os.DirFS(dir)))
+	asKilled(t, killed, dir)
 	require.NoError(t, next.Close(context.Background()))
 	again, err := Open(killed, "task", p.options())
 	require.NoError(t, err)

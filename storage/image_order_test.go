@@ -141,13 +141,37 @@ func highest(s *Store) (v Version) {
 func TestImageAfterKilledCatchUp(t *testing.T) {
 	next, w := caughtUp(t)
 	dir := filepath.Join(t.TempDir(), "killed")
-	require.NoError(t, os.CopyFS(dir, os.DirFS(next.dir)))
+	asKilled(t, dir, next.dir)
 	require.NotEmpty(t, memFiles(t, dir))
 	w.s = smallStore(t, dir)
 	for range 5 {
 		imageHolds(t, w)
 		w.commit()
 	}
+}
+
+// asKilled copies the folder of a store that is open as a kill would leave it: all of
+// one moment, at which Badger neither made nor removed a file.
+func asKilled(t testing.TB, to, from string) {
+	t.Helper()
+	for {
+		before := tablesOf(t, from)
+		require.NoError(t, os.CopyFS(to, os.DirFS(from)))
+		if tablesOf(t, from) == before {
+			return
+		}
+		require.NoError(t, os.RemoveAll(to))
+	}
+}
+
+// tablesOf are the tables of a store, as its MANIFEST and its folder have them.
+func tablesOf(t testing.TB, dir string) string {
+	t.Helper()
+	manifest, err := os.ReadFile(filepath.Join(dir, badger.ManifestFilename))
+	require.NoError(t, err)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	return fmt.Sprintf("%x %v", manifest, entries)
 }
 
 // imageHolds takes an image of the writer's store, restores it and compares.
