@@ -63,6 +63,27 @@ func TestMomentsOfAReplay(t *testing.T) {
 	require.ErrorIs(t, err, ErrClosed)
 }
 
+// Ids do not go back with a clock that is set back: the stream's times lie before theirs.
+func TestAfterAnIDThatIsAheadOfTheClock(t *testing.T) {
+	for _, ahead := range []time.Duration{2 * time.Hour, 0} {
+		w := newWorld(t)
+		b := w.bus()
+		at := time.Now().Add(ahead)
+		var ids []string
+		for n := range 3 {
+			e, err := NewEvent(BackupComplete, w.server.cfg.Hub, at, map[string]int{"n": n + 1})
+			require.NoError(t, err)
+			require.NoError(t, b.Publish(e))
+			ids = append(ids, e.ID)
+		}
+		require.NoError(t, b.Flush(w.ctx()))
+		s, err := b.Follow(w.ctx(), SubscribeOptions{AfterID: ids[1]})
+		require.NoError(t, err)
+		require.Equal(t, []any{3, "live"}, moments(t, w, s), "the second time the clock is back")
+		s.Close()
+	}
+}
+
 // Where NATS keeps nothing a replay is lost, and what happens comes all the same.
 func TestMomentsWithoutAStream(t *testing.T) {
 	w := newWorld(t)

@@ -146,17 +146,25 @@ func (r *reader) state(ctx context.Context) (jetstream.StreamState, error) {
 }
 
 // find returns the stream sequence of the event with this id, or 0. An event is
-// stored after it happened, so the id's own time bounds the search.
+// stored after it happened, so the id's own time bounds the search, unless the hub's
+// clock was set back: ids do not go back with it.
 func (r *reader) find(ctx context.Context, state jetstream.StreamState, id string) (uint64, error) {
 	if state.Msgs == 0 {
 		return 0, nil
 	}
-	scan := &reader{nc: r.nc, js: r.js, log: r.log, headersOnly: true}
-	if at, ok := idTime(id); ok {
-		scan.since = at.Add(-clockSlop)
+	if at, ok := idTime(id); ok && !at.Add(-clockSlop).After(state.LastTime) {
+		if seq, err := r.findSince(ctx, state, id, at.Add(-clockSlop)); seq > 0 || err != nil {
+			return seq, err
+		}
 	}
-	if scan.since.After(state.LastTime) {
-		return 0, nil
+	return r.findSince(ctx, state, id, time.Time{})
+}
+
+// findSince looks through what was stored since then, all where that is zero.
+func (r *reader) findSince(ctx context.Context, state jetstream.StreamState, id string, since time.Time) (uint64, error) {
+	scan := &reader{nc: r.nc, js: r.js, log: r.log, headersOnly: true, since: since}
+	if since.IsZero() {
+		scan.next = max(state.FirstSeq, 1)
 	}
 	defer scan.stop()
 	for {
