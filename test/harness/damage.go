@@ -3,6 +3,8 @@ package harness
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,10 +54,16 @@ func (h *Harness) StoreFiles(table, pattern string) []string {
 func (h *Harness) flip(file, text string) (found bool) {
 	h.t.Helper()
 	content, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false // the hub has met the damage in another one, and closed the store
+	}
 	if err != nil {
 		h.t.Fatalf("harness: %v", err)
 	}
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
 	if err != nil {
 		h.t.Fatalf("harness: %v", err)
 	}
