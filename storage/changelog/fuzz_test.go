@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/codec"
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
@@ -70,7 +71,7 @@ func reseal(data []byte) []byte {
 			end = len(data)
 		}
 		content := data[at+frameHead : end]
-		if raw, err := new(unpacker).unpack(info.codec, content, int(min(info.raw, maxFrame))); err == nil {
+		if raw, err := (&codec.Unpacker{Max: maxFrame}).Unpack(info.codec, content, int(min(info.raw, maxFrame))); err == nil {
 			binary.BigEndian.PutUint64(data[at+22:], xxh3.Hash(raw))
 		}
 		binary.BigEndian.PutUint64(data[at+30:], xxh3.HashSeed(content, seed+n))

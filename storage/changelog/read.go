@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/codec"
 	"github.com/zeebo/xxh3"
 )
 
@@ -31,11 +32,11 @@ type reader struct {
 	total  totals
 	sum    *xxh3.Hasher // nil once something was skipped
 	buf    []byte
-	unpack unpacker
+	unpack codec.Unpacker
 }
 
 func newReader(ctx context.Context, in io.ReaderAt, size int64, file string, want span) *reader {
-	return &reader{ctx: ctx, in: in, size: size, file: file, want: want, sum: xxh3.New()}
+	return &reader{ctx: ctx, in: in, size: size, file: file, want: want, sum: xxh3.New(), unpack: codec.Unpacker{Max: maxFrame}}
 }
 
 // readHead reads the header. Errors are [storage.DamageError], or [FormatError] for an
@@ -78,7 +79,7 @@ func (r *reader) readHead() error {
 // it yields is the consumer's to keep. All errors but the consumer's and ctx's are
 // [storage.DamageError].
 func (r *reader) frames(only int, acc *account, yield func(table int, c storage.Commit) error) error {
-	defer r.unpack.close()
+	defer r.unpack.Close()
 	for {
 		at := r.off
 		b, err := r.next(frameHead, "a frame")
@@ -122,7 +123,7 @@ func (r *reader) frame(at int64, head []byte, only int, acc *account, yield func
 	if xxh3.HashSeed(stored, seed) != info.storedSum {
 		return r.damage(at, "", nil, "frame does not match its checksum")
 	}
-	raw, err := r.unpack.unpack(info.codec, stored, int(info.raw))
+	raw, err := r.unpack.Unpack(info.codec, stored, int(info.raw))
 	if err != nil {
 		return r.damage(at, "", err, "frame does not decompress")
 	}

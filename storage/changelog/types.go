@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/codec"
 )
 
 // Commit is one table's commit, as it goes into the log. Its version is that of its
@@ -82,6 +83,16 @@ type Segment struct {
 // Range is a stretch of versions: all commits of a table above From, up to and with
 // To, are in the log.
 type Range struct{ From, To storage.Version }
+
+// Codec says how a segment's frames are compressed; see package codec.
+type Codec = codec.Codec
+
+// The codecs. The zero value of [Options.Codec] stands for [S2].
+const (
+	Stored = codec.Stored
+	Zstd   = codec.Zstd
+	S2     = codec.S2
+)
 
 // Options of [Open]; the zero value works.
 type Options struct {

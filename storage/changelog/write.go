@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/codec"
 	"github.com/zeebo/xxh3"
 )
 
@@ -16,7 +17,7 @@ type writer struct {
 	ctx   context.Context
 	out   io.Writer
 	file  string
-	pack  *packer
+	pack  *codec.Packer
 	acc   *account
 	seed  uint64 // the header's checksum
 	sum   *xxh3.Hasher
@@ -29,11 +30,11 @@ type writer struct {
 	buf     []byte // the frame as it is stored
 }
 
-func newWriter(ctx context.Context, out io.Writer, file string, h *Head, codec Codec, last func(string) (TableState, bool)) (*writer, error) {
+func newWriter(ctx context.Context, out io.Writer, file string, h *Head, c Codec, last func(string) (TableState, bool)) (*writer, error) {
 	if err := h.check(); err != nil {
 		return nil, err
 	}
-	pack, err := newPacker(codec)
+	pack, err := codec.NewPacker(c)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +78,7 @@ func (w *writer) flush() error {
 	// The head is known after compression: leave room for it, then fill it.
 	w.buf = append(w.buf[:0], make([]byte, frameHead)...)
 	info := frameInfo{raw: uint32(len(w.raw)), commits: w.commits, tables: w.tables, rawSum: xxh3.Hash(w.raw)}
-	w.buf, info.codec = w.pack.pack(w.buf, w.raw)
+	w.buf, info.codec = w.pack.Pack(w.buf, w.raw)
 	info.stored = uint32(len(w.buf) - frameHead)
 	seed := w.seed + w.total.frames
 	info.storedSum = xxh3.HashSeed(w.buf[frameHead:], seed)

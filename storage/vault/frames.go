@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/codec"
 	"github.com/zeebo/xxh3"
 )
 
@@ -23,17 +24,19 @@ const (
 	kindEnd   = 'E'
 
 	headerFixed = len(framesMagic) + 2 + 1 // magic, format, length of the table's name
-	frameHead   = 1 + 4 + 4 + 4 + 8        // kind, raw bytes, stored bytes, records, checksum of the raw bytes
+	frameHead   = 1 + 1 + 4 + 4 + 4 + 8    // kind, codec, raw bytes, stored bytes, records, checksum of the raw bytes
 	endMark     = 1 + 8 + 8 + 8 + 16       // kind, frames, records, bytes, digest
 	sumSize     = 8                        // follows each of the three
+
+	// framesCodec is what new frames are compressed with. What is compressed as records is
+	// small or goes with the next flush, so the time counts for more than the bytes.
+	framesCodec = codec.S2
 
 	// frameTarget is the raw size at which a frame is closed, in bytes.
 	frameTarget = 512 << 10
 	// maxFrame is the largest raw size of a frame, in bytes: one record of the
 	// largest size fits. A reader holds one frame raw and one compressed, no more.
 	maxFrame = 32 << 20
-	// maxStored is the largest compressed size: zstd stores what it cannot shrink.
-	maxStored = maxFrame + maxFrame>>8 + 1<<10
 )
 
 // framesHeader says what a frames file belongs to.
@@ -68,12 +71,13 @@ func (h *framesHeader) parse(b []byte) bool {
 
 // frameInfo is the head of one frame.
 type frameInfo struct {
+	codec                codec.Codec
 	raw, stored, records uint32
 	rawSum               uint64
 }
 
 func (f frameInfo) append(b []byte) []byte {
-	b = append(b, kindFrame)
+	b = append(b, kindFrame, byte(f.codec))
 	b = binary.BigEndian.AppendUint32(b, f.raw)
 	b = binary.BigEndian.AppendUint32(b, f.stored)
 	b = binary.BigEndian.AppendUint32(b, f.records)
@@ -82,10 +86,11 @@ func (f frameInfo) append(b []byte) []byte {
 
 func parseFrameInfo(b []byte) frameInfo {
 	return frameInfo{
-		raw:     binary.BigEndian.Uint32(b[1:]),
-		stored:  binary.BigEndian.Uint32(b[5:]),
-		records: binary.BigEndian.Uint32(b[9:]),
-		rawSum:  binary.BigEndian.Uint64(b[13:]),
+		codec:   codec.Codec(b[1]),
+		raw:     binary.BigEndian.Uint32(b[2:]),
+		stored:  binary.BigEndian.Uint32(b[6:]),
+		records: binary.BigEndian.Uint32(b[10:]),
+		rawSum:  binary.BigEndian.Uint64(b[14:]),
 	}
 }
 

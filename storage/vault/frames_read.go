@@ -8,7 +8,7 @@ import (
 	"io"
 
 	"github.com/brockdb/brock/storage"
-	"github.com/klauspost/compress/zstd"
+	"github.com/brockdb/brock/storage/codec"
 	"github.com/zeebo/xxh3"
 )
 
@@ -18,27 +18,20 @@ var errStopped = errors.New("stopped")
 // framesReader reads one frames file and believes nothing: lengths are compared
 // with limits and with the file's size before memory is taken, a frame may not
 // decompress to more than it says, and all counts must agree in the end. It holds
-// one frame compressed and one raw: at most 2 × 32 MiB and zstd's tables.
+// one frame compressed and one raw: at most 2 × 32 MiB and a decoder's tables.
 type framesReader struct {
-	in   io.Reader
-	off  int64 // bytes read
-	size int64 // of the file
-	file string
-	want framesHeader
-	dec  *zstd.Decoder
-	keys *ascending // goes on from file to file
+	in     io.Reader
+	off    int64 // bytes read
+	size   int64 // of the file
+	file   string
+	want   framesHeader
+	unpack *codec.Unpacker
+	keys   *ascending // goes on from file to file
 
 	seed   uint64
 	frames uint64
 	ledger storage.Ledger
 	buf    []byte
-}
-
-// newDecoder makes a decoder that works on the caller's goroutine and never
-// decodes more than it is given room for.
-func newDecoder() (*zstd.Decoder, error) {
-	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxMemory(maxFrame), zstd.WithDecodeAllCapLimit(true))
 }
 
 // run yields every entry of the file, checked. Entries are the consumer's to keep.
@@ -99,7 +92,7 @@ func (r *framesReader) frame(at int64, yield func(storage.Entry, *storage.Record
 		return err
 	}
 	info := parseFrameInfo(b)
-	if info.raw > maxFrame || info.stored > maxStored || info.records == 0 || info.records > info.raw {
+	if info.raw > maxFrame || info.stored > info.raw || info.records == 0 || info.records > info.raw {
 		return r.damage(at, nil, "frame with impossible lengths")
 	}
 	if b, err = r.extend(int(info.stored)+sumSize, "a frame"); err != nil {
@@ -124,16 +117,8 @@ func (r *framesReader) open(e storage.Entry) (storage.Record, storage.Hash, stri
 	return e.Open()
 }
 
-// decompress compares the size that zstd's own header declares before it takes memory.
 func (r *framesReader) decompress(stored []byte, info frameInfo) ([]byte, error) {
-	var head zstd.Header
-	if err := head.Decode(stored); err != nil {
-		return nil, err
-	}
-	if head.Skippable || !head.HasFCS || head.FrameContentSize != uint64(info.raw) {
-		return nil, errors.New("declares another size")
-	}
-	raw, err := r.dec.DecodeAll(stored, make([]byte, 0, info.raw))
+	raw, err := r.unpack.Unpack(info.codec, stored, int(info.raw))
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,7 @@ import (
 	"io"
 
 	"github.com/brockdb/brock/storage"
-	"github.com/klauspost/compress/zstd"
+	"github.com/brockdb/brock/storage/codec"
 	"github.com/zeebo/xxh3"
 )
 
@@ -16,7 +16,7 @@ import (
 type framesWriter struct {
 	out    io.Writer
 	head   framesHeader
-	enc    *zstd.Encoder
+	pack   *codec.Packer
 	seed   uint64 // the header's checksum
 	frames uint64
 	ledger storage.Ledger
@@ -26,16 +26,9 @@ type framesWriter struct {
 	buf     []byte // the frame as it is stored
 }
 
-// newEncoder makes an encoder that works on the caller's goroutine. Single segments
-// declare their size, which the reader wants to know first.
-func newEncoder() (*zstd.Encoder, error) {
-	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-		zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true), zstd.WithLowerEncoderMem(true))
-}
-
-func newFramesWriter(out io.Writer, head framesHeader, enc *zstd.Encoder) (*framesWriter, error) {
+func newFramesWriter(out io.Writer, head framesHeader, pack *codec.Packer) (*framesWriter, error) {
 	b := head.encode()
-	w := &framesWriter{out: out, head: head, enc: enc, seed: binary.BigEndian.Uint64(b[len(b)-sumSize:])}
+	w := &framesWriter{out: out, head: head, pack: pack, seed: binary.BigEndian.Uint64(b[len(b)-sumSize:])}
 	_, err := out.Write(b)
 	return w, err
 }
@@ -66,7 +59,7 @@ func (w *framesWriter) flush() error {
 	w.frames++
 	// The stored size is known after compression: leave room for the head, then fill it.
 	w.buf = append(w.buf[:0], make([]byte, frameHead)...)
-	w.buf = w.enc.EncodeAll(w.raw, w.buf)
+	w.buf, info.codec = w.pack.Pack(w.buf, w.raw)
 	info.stored = uint32(len(w.buf) - frameHead)
 	info.append(w.buf[:0])
 	w.buf = appendSum(w.buf, w.seed+w.frames)

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/brockdb/brock/storage"
-	"github.com/klauspost/compress/zstd"
+	"github.com/brockdb/brock/storage/codec"
 	"github.com/stretchr/testify/require"
 	"github.com/zeebo/xxh3"
 )
@@ -17,9 +17,9 @@ var fuzzHead = framesHeader{framesMagic, "t", cutAt(0), 1}
 
 func framesOf(t testing.TB, es []storage.Entry) []byte {
 	var b bytes.Buffer
-	enc, err := newEncoder()
+	pack, err := codec.NewPacker(framesCodec)
 	require.NoError(t, err)
-	w, err := newFramesWriter(&b, fuzzHead, enc)
+	w, err := newFramesWriter(&b, fuzzHead, pack)
 	require.NoError(t, err)
 	for _, e := range es {
 		r, h, _ := e.Open()
@@ -30,10 +30,9 @@ func framesOf(t testing.TB, es []storage.Entry) []byte {
 }
 
 func parseFrames(t testing.TB, data []byte) (n int, err error) {
-	dec, err := newDecoder()
-	require.NoError(t, err)
-	defer dec.Close()
-	r := &framesReader{in: bytes.NewReader(data), size: int64(len(data)), file: "f", want: fuzzHead, dec: dec, keys: &ascending{}}
+	unpack := &codec.Unpacker{Max: maxFrame}
+	defer unpack.Close()
+	r := &framesReader{in: bytes.NewReader(data), size: int64(len(data)), file: "f", want: fuzzHead, unpack: unpack, keys: &ascending{}}
 	err = r.run(func(storage.Entry, *storage.Record, storage.Hash) error { n++; return nil })
 	return n, err
 }
@@ -45,7 +44,8 @@ func FuzzFrames(f *testing.F) {
 		f.Add(good[:len(good)-1])
 		f.Add(append(good, good...))
 	}
-	f.Add(bomb(f, maxFrame+1, maxFrame))
+	f.Add(bomb(f, codec.S2, maxFrame+1, maxFrame))
+	f.Add(bomb(f, codec.Zstd, maxFrame+1, maxFrame))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if _, err := parseFrames(t, data); err != nil {
 			var d *storage.DamageError
@@ -101,13 +101,12 @@ func known(t *testing.T, err error) bool {
 }
 
 // bomb is a frames file with true checksums whose frame says raw and holds size bytes.
-func bomb(t testing.TB, size, raw int) []byte {
-	enc, err := zstd.NewWriter(nil, zstd.WithSingleSegment(true))
+func bomb(t testing.TB, c codec.Codec, size, raw int) []byte {
+	pack, err := codec.NewPacker(c)
 	require.NoError(t, err)
-	defer func() { _ = enc.Close() }()
 	content := make([]byte, size)
-	stored := enc.EncodeAll(content, nil)
-	return oneFrame(frameInfo{raw: uint32(raw), stored: uint32(len(stored)), records: 1, rawSum: xxh3.Hash(content)}, stored)
+	stored, c := pack.Pack(nil, content)
+	return oneFrame(frameInfo{codec: c, raw: uint32(max(raw, len(stored))), stored: uint32(len(stored)), records: 1, rawSum: xxh3.Hash(content)}, stored)
 }
 
 func oneFrame(info frameInfo, stored []byte) []byte {
@@ -119,16 +118,20 @@ func oneFrame(info frameInfo, stored []byte) []byte {
 // Hostile lengths and bombs with true checksums take no memory beyond the limits.
 func TestHostileFrames(t *testing.T) {
 	for name, data := range map[string][]byte{
-		"raw above the limit":    oneFrame(frameInfo{raw: 1<<32 - 1, stored: 10, records: 1}, make([]byte, 10)),
-		"stored above the limit": oneFrame(frameInfo{raw: 10, stored: 1<<32 - 1, records: 1}, nil),
-		"stored above the file":  oneFrame(frameInfo{raw: 10, stored: maxStored, records: 1}, nil),
-		"more records than raw":  oneFrame(frameInfo{raw: 10, stored: 10, records: 11}, make([]byte, 10)),
-		"no records":             oneFrame(frameInfo{raw: 10, stored: 10}, make([]byte, 10)),
-		"not zstd":               oneFrame(frameInfo{raw: 10, stored: 10, records: 1}, make([]byte, 10)),
-		"bomb":                   bomb(t, 256<<20, 10),
-		"bomb at the limit":      bomb(t, 256<<20, maxFrame),
-		"shorter than it says":   bomb(t, 1000, maxFrame),
-		"entry beyond its frame": bomb(t, 2, 2),
+		"raw above the limit":    oneFrame(frameInfo{codec: codec.S2, raw: 1<<32 - 1, stored: 10, records: 1}, make([]byte, 10)),
+		"stored above raw":       oneFrame(frameInfo{codec: codec.S2, raw: 10, stored: 1<<32 - 1, records: 1}, nil),
+		"stored above the file":  oneFrame(frameInfo{codec: codec.S2, raw: maxFrame, stored: maxFrame, records: 1}, nil),
+		"more records than raw":  oneFrame(frameInfo{codec: codec.S2, raw: 10, stored: 10, records: 11}, make([]byte, 10)),
+		"no records":             oneFrame(frameInfo{codec: codec.S2, raw: 10, stored: 10}, make([]byte, 10)),
+		"no codec":               oneFrame(frameInfo{raw: 10, stored: 10, records: 1}, make([]byte, 10)),
+		"not zstd":               oneFrame(frameInfo{codec: codec.Zstd, raw: 10, stored: 10, records: 1}, make([]byte, 10)),
+		"not s2":                 oneFrame(frameInfo{codec: codec.S2, raw: 10, stored: 10, records: 1}, make([]byte, 10)),
+		"zstd bomb":              bomb(t, codec.Zstd, 256<<20, 10),
+		"zstd bomb at the limit": bomb(t, codec.Zstd, 256<<20, maxFrame),
+		"s2 bomb":                bomb(t, codec.S2, 256<<20, 10),
+		"s2 bomb at the limit":   bomb(t, codec.S2, 256<<20, maxFrame),
+		"shorter than it says":   bomb(t, codec.Zstd, 1000, maxFrame),
+		"entry beyond its frame": bomb(t, codec.Stored, 2, 2),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats

@@ -12,8 +12,8 @@ import (
 	"runtime"
 
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/codec"
 	"github.com/brockdb/brock/storage/disk"
-	"github.com/klauspost/compress/zstd"
 	"golang.org/x/time/rate"
 )
 
@@ -25,7 +25,7 @@ type partsWriter struct {
 	spec    SnapshotSpec
 	limit   int64 // a file is closed when it reaches this many bytes
 	opts    WriteOptions
-	enc     *zstd.Encoder
+	pack    *codec.Packer
 	keys    ascending
 	total   storage.Ledger
 	told    uint64 // bytes at the last progress
@@ -40,8 +40,8 @@ type part struct {
 }
 
 func newPartsWriter(ctx context.Context, fsys disk.FS, dir string, spec SnapshotSpec, limit int64, o WriteOptions) (*partsWriter, error) {
-	enc, err := newEncoder()
-	return &partsWriter{ctx: ctx, fs: fsys, dir: dir, spec: spec, limit: limit, opts: o, enc: enc}, err
+	pack, err := codec.NewPacker(framesCodec)
+	return &partsWriter{ctx: ctx, fs: fsys, dir: dir, spec: spec, limit: limit, opts: o, pack: pack}, err
 }
 
 // copy writes and syncs all files. After an error call abandon.
@@ -100,7 +100,7 @@ func (p *partsWriter) open() error {
 	}
 	s := &sink{ctx: p.ctx, file: f, sum: sha256.New(), limiter: p.opts.Limiter}
 	p.current = &part{sink: s}
-	p.current.framesWriter, err = newFramesWriter(s, framesHeader{framesMagic, p.spec.Table, p.spec.Cut, uint32(n)}, p.enc)
+	p.current.framesWriter, err = newFramesWriter(s, framesHeader{framesMagic, p.spec.Table, p.spec.Cut, uint32(n)}, p.pack)
 	return err
 }
 

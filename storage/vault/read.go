@@ -11,6 +11,7 @@ import (
 	"iter"
 
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/codec"
 )
 
 // Manifest returns the checked manifest of a snapshot. It fails with a
@@ -167,15 +168,12 @@ func (v *Vault) readPart(ctx context.Context, m *Manifest, i int, keys *ascendin
 	if err != nil {
 		return 0, damaged("cannot be read", err)
 	}
-	dec, err := newDecoder()
-	if err != nil {
-		return 0, err
-	}
-	defer dec.Close()
+	unpack := &codec.Unpacker{Max: maxFrame}
+	defer unpack.Close()
 	sum := sha256.New()
 	r := &framesReader{
 		in: bufio.NewReaderSize(io.TeeReader(ctxReader{ctx, f}, sum), int(min(stat.Size(), 256<<10))), size: stat.Size(), file: file,
-		want: headerOf(m, i), dec: dec, keys: keys,
+		want: headerOf(m, i), unpack: unpack, keys: keys,
 	}
 	if err := r.run(yield); err != nil {
 		if ctx.Err() != nil {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/codec"
 	"github.com/zeebo/xxh3"
 )
 
@@ -46,7 +47,7 @@ func unpackRaw(e storage.Entry) storage.RawEntry {
 
 // writeTail writes and syncs the tail of a snapshot in the folder dir.
 func (v *Vault) writeTail(ctx context.Context, dir string, spec SnapshotSpec, tail iter.Seq2[storage.RawEntry, error], o WriteOptions) (info FileInfo, err error) {
-	enc, err := newEncoder()
+	pack, err := codec.NewPacker(framesCodec)
 	if err != nil {
 		return info, err
 	}
@@ -56,7 +57,7 @@ func (v *Vault) writeTail(ctx context.Context, dir string, spec SnapshotSpec, ta
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	s := &sink{ctx: ctx, file: f, sum: sha256.New(), limiter: o.Limiter}
-	w, err := newFramesWriter(s, framesHeader{tailMagic, spec.Table, spec.Cut, 1}, enc)
+	w, err := newFramesWriter(s, framesHeader{tailMagic, spec.Table, spec.Cut, 1}, pack)
 	if err != nil {
 		return info, err
 	}

@@ -1,4 +1,6 @@
-package changelog
+// Package codec compresses the frames that Brock's files are made of, and takes apart
+// what may be damaged or hostile within the memory that its reader grants.
+package codec
 
 import (
 	"errors"
@@ -10,21 +12,22 @@ import (
 // Codec says how the content of frames is compressed. The numbers are on disk.
 type Codec byte
 
-// Codecs. The zero value of [Options.Codec] stands for [S2].
+// Codecs. S2 is made for speed, Zstd for size; Stored is the content as it is.
 const (
 	Stored Codec = 1
 	Zstd   Codec = 2
 	S2     Codec = 3
 )
 
-// packer compresses frames, on the caller's goroutine.
-type packer struct {
+// A Packer compresses frames, on the caller's goroutine.
+type Packer struct {
 	codec Codec
 	enc   *zstd.Encoder
 }
 
-func newPacker(c Codec) (p *packer, err error) {
-	p = &packer{codec: c}
+// NewPacker makes a packer that prefers the codec.
+func NewPacker(c Codec) (p *Packer, err error) {
+	p = &Packer{codec: c}
 	if c == Zstd {
 		// Single segments declare their size, which the reader wants to know first.
 		p.enc, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
@@ -33,8 +36,9 @@ func newPacker(c Codec) (p *packer, err error) {
 	return p, err
 }
 
-// pack appends the compressed content, or the content itself where that is no shorter.
-func (p *packer) pack(dst, raw []byte) ([]byte, Codec) {
+// Pack appends the compressed content, or the content itself where that is no shorter,
+// and says which.
+func (p *Packer) Pack(dst, raw []byte) ([]byte, Codec) {
 	room, codec := len(dst), p.codec
 	switch codec {
 	case Zstd:
@@ -49,20 +53,24 @@ func (p *packer) pack(dst, raw []byte) ([]byte, Codec) {
 	return dst, codec
 }
 
-// unpacker takes compressed frames apart. It compares the size that the content
-// declares with the frame's before it takes memory. The zero value works.
-type unpacker struct{ dec *zstd.Decoder }
+// An Unpacker takes frames apart of which none is larger than Max bytes. It compares the
+// size that the content declares with the frame's before it takes memory.
+type Unpacker struct {
+	Max int
+	dec *zstd.Decoder
+}
 
 // zstd makes the decoder when it is needed first: it is not cheap.
-func (u *unpacker) zstd() (_ *zstd.Decoder, err error) {
+func (u *Unpacker) zstd() (_ *zstd.Decoder, err error) {
 	if u.dec == nil {
 		u.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxMemory(maxFrame), zstd.WithDecodeAllCapLimit(true))
+			zstd.WithDecoderMaxMemory(uint64(u.Max)), zstd.WithDecodeAllCapLimit(true))
 	}
 	return u.dec, err
 }
 
-func (u *unpacker) close() {
+// Close frees what the unpacker holds.
+func (u *Unpacker) Close() {
 	if u.dec != nil {
 		u.dec.Close()
 	}
@@ -70,7 +78,11 @@ func (u *unpacker) close() {
 
 var errOtherSize = errors.New("declares another size")
 
-func (u *unpacker) unpack(c Codec, stored []byte, size int) ([]byte, error) {
+// Unpack returns the content of a frame that says it has size bytes.
+func (u *Unpacker) Unpack(c Codec, stored []byte, size int) ([]byte, error) {
+	if size > u.Max {
+		return nil, errOtherSize
+	}
 	switch c {
 	case Stored:
 		if len(stored) != size {
