@@ -29,7 +29,7 @@ type order struct {
 // command is what it gets told later, on its standard input; an end of that is the
 // command to close the hub.
 type command struct {
-	Do    string // backup, compact, restore, to or verify
+	Do    string // backup, compact, restore, verify, or look: restore the hub into To
 	Table string
 	At    app.Version
 	To    string

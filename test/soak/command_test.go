@@ -22,7 +22,7 @@ func (c *hub) do(cmd command) {
 		result, err = c.h.Backup(ctx)
 	case "compact":
 		result, err = c.h.Compact(ctx, cmd.Table)
-	case "to":
+	case "look":
 		result, err = c.h.Restore(ctx, app.RestoreRequest{All: true, At: strconv.FormatUint(uint64(cmd.At), 10), To: cmd.To})
 	case "verify":
 		result, err = c.h.Verify(ctx)

@@ -78,9 +78,9 @@ func (s *soak) drawStrip(b *strings.Builder, st strip, top int) {
 
 // drawMarks draws what happened when, a row a kind, and the minutes below.
 func (s *soak) drawMarks(b *strings.Builder, top int) {
-	for row, kind := range []string{"backup", "to", "compact", "restore", "kill"} {
+	for row, kind := range []string{"backup", "look", "compact", "restore", "kill"} {
 		y := top + row*13
-		fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", leftEdge-6, y+4, strings.Replace(kind, "to", "look", 1))
+		fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", leftEdge-6, y+4, kind)
 		for _, m := range s.marks {
 			if m.what == kind {
 				fmt.Fprintf(b, `<rect x="%.1f" y="%d" width="1.5" height="9" fill="#333"/>`, s.x(m.at), y-5)

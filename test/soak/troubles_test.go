@@ -74,7 +74,7 @@ func (s *soak) phase(name string, length time.Duration, troubles []*trouble) {
 
 // last is a look and a kill, so that the shortest soak has both.
 func (s *soak) last() {
-	for s.look(); s.busy["to"] == 0; s.look() {
+	for s.look(); s.busy["look"] == 0; s.look() {
 		s.heard(s.next())
 	}
 	s.settle()
@@ -125,8 +125,8 @@ func (s *soak) ask(c command) {
 // look restores the whole hub to a moment of the last minutes, into another directory.
 func (s *soak) look() {
 	at, ok := s.someMoment()
-	if ok && s.busy["to"] == 0 {
-		s.ask(command{Do: "to", At: at, To: filepath.Join(s.dir, fmt.Sprintf("look-%d", s.rng.Uint32()))})
+	if ok && s.busy["look"] == 0 {
+		s.ask(command{Do: "look", At: at, To: filepath.Join(s.dir, fmt.Sprintf("look-%d", s.rng.Uint32()))})
 	}
 }
 
@@ -195,7 +195,7 @@ func (s *soak) did(c command, result json.RawMessage, took time.Duration) {
 		require.Equal(s.t, app.StatusComplete, run.Status)
 		s.backups++
 		s.pauses, s.backupTook = append(s.pauses, run.PauseMS), append(s.backupTook, took)
-	case "to":
+	case "look":
 		s.comparing++
 		then := s.model.at(c.At)
 		go func() { // the hub must not wait for us meanwhile
