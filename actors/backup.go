@@ -99,7 +99,7 @@ func (b *backup) known(tables []string) ([]string, error) {
 	}
 	for _, name := range tables {
 		if !slices.Contains(all, name) {
-			return nil, fmt.Errorf("%w: %.80q", ErrUnknownTable, name)
+			return nil, unknownTable(name, all)
 		}
 	}
 	names := slices.Clone(tables)

@@ -21,6 +21,17 @@ var (
 	ErrUnknownTable = errors.New("unknown table")
 )
 
+// unknownTable says which tables there are, since the name may be mistyped; a few where
+// there are many.
+func unknownTable(name string, tables []string) error {
+	const few = 12
+	there := strings.Join(tables[:min(len(tables), few)], ", ")
+	if more := len(tables) - few; more > 0 {
+		there += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Errorf("%w: %.80q; there are %s", ErrUnknownTable, name, there)
+}
+
 // UnavailableError says that a table does not serve now, and why. It matches
 // storage.ErrUnavailable and its cause.
 type UnavailableError struct {

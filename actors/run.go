@@ -37,12 +37,12 @@ func (b *backup) perform(ctx context.Context, tables []string, trigger string) (
 	err := b.capture(ctx, &run, tables)
 	run.Tally()
 	if err != nil {
-		run.Status = vault.StatusFailed
+		run.Status, run.Problem = vault.StatusFailed, err.Error()
 	}
 	run.DurationMS = vault.Millis(b.cfg.Wall.Since(began))
 	if werr := b.cfg.Vault.WriteRun(run); werr != nil {
 		err = errors.Join(err, fmt.Errorf("the run could not be recorded: %w", werr))
-		run.Status = vault.StatusFailed
+		run.Status, run.Problem = vault.StatusFailed, err.Error()
 	} else {
 		b.afterRecord(ctx, &run)
 	}

@@ -90,7 +90,8 @@ func (g *Group) Table(name string) (*TableRef, error) {
 	if t := g.backup.b.ref(name); t != nil {
 		return t, nil
 	}
-	return nil, fmt.Errorf("%w: %.80q", ErrUnknownTable, name)
+	all, _ := g.backup.b.known(nil)
+	return nil, unknownTable(name, all)
 }
 
 // Backup returns the ref of the backup actor.

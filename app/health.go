@@ -186,7 +186,7 @@ func (h *Hub) whyDown(table string, err error) string {
 }
 
 func (h *Hub) backupHealth(out *Health, v vaultLook) {
-	if v.runErr != nil {
+	if v.runErr != nil && v.listErr == nil { // else it is told already
 		out.condition("the run records cannot be read: %v", v.runErr)
 	}
 	out.LastBackupAt = h.backups.last() // also where the vault cannot say

@@ -1,7 +1,7 @@
 package app
 
 import (
-	"errors"
+	"cmp"
 	"strings"
 	"time"
 
@@ -33,7 +33,7 @@ func (h *Hub) lookAtVault() (l vaultLook) {
 	var err error
 	l.good, l.hasGood, l.runErr = h.vault.LastRun(vault.StatusComplete, vault.StatusPartial)
 	l.newest, _, err = h.vault.LastRun()
-	l.runErr = errors.Join(l.runErr, err)
+	l.runErr = cmp.Or(l.runErr, err) // one reason is enough
 	l.log = len(h.vault.Log().Problems())
 	same, err := h.cfg.Hooks.SameDevice(h.cfg.Data, h.cfg.Vault)
 	l.same = err == nil && same

@@ -32,7 +32,7 @@ func (h *Hub) closeDirectories() {
 		}
 		h.log.Warn("other users of this machine could look in; now they cannot", "path", path, "mode", info.Mode())
 	}
-	if info, err := os.Stat(h.cfg.Vault); err == nil && isOpen(info) {
+	if info, err := os.Stat(h.cfg.Vault); err == nil && info.IsDir() && isOpen(info) {
 		h.log.Warn("other users of this machine may look into the vault's folder; chmod 700 it unless that is meant", "path", h.cfg.Vault, "mode", info.Mode())
 	}
 }

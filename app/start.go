@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/brockdb/brock/actors"
 	"github.com/brockdb/brock/app/internal/road"
@@ -49,11 +50,30 @@ func (h *Hub) takeData(context.Context) (err error) {
 	if h.registry, err = loadRegistry(h.fs(), h.cfg.Data, h.started); err != nil {
 		return err
 	}
+	// The id must be on the disk before the vault has it.
+	return writeJSON(h.fs(), h.path(tablesFile), h.registry)
+}
+
+// noteVault remembers the hub's name and where its vault is, once that could be opened: a
+// mistyped place must not be the place of the next start. A look at another vault by an
+// offline hub changes nothing.
+func (h *Hub) noteVault() error {
+	if h.cfg.Offline && h.registry.Hub != "" {
+		return nil
+	}
 	h.registry.Hub, h.registry.Vault = h.cfg.Name, h.cfg.Vault
 	if h.cfg.Vault == h.path("vault") {
 		h.registry.Vault = "" // goes along when the data directory is moved
 	}
 	return writeJSON(h.fs(), h.path(tablesFile), h.registry)
+}
+
+// vaultError says whose the error is, where it does not say so itself.
+func vaultError(err error) error {
+	if strings.HasPrefix(err.Error(), "vault ") {
+		return err
+	}
+	return fmt.Errorf("vault: %w", err)
 }
 
 func (h *Hub) openVault(context.Context) (err error) {
@@ -64,12 +84,12 @@ func (h *Hub) openVault(context.Context) (err error) {
 	}
 	h.vault, err = vault.Open(h.fs(), h.cfg.Vault, owner, opts)
 	if err != nil {
-		return fmt.Errorf("vault: %w", err)
+		return vaultError(err)
 	}
 	if swept := h.vault.Swept(); len(swept) > 0 {
 		h.log.Info("removed what an interrupted backup left in the vault", "names", swept)
 	}
-	return nil
+	return h.noteVault()
 }
 
 // openClock starts the clock above everything that the vault has seen. Tables that
@@ -80,7 +100,7 @@ func (h *Hub) openClock(context.Context) (err error) {
 	}
 	v, err := h.vault.MaxVersion()
 	if err != nil {
-		return fmt.Errorf("vault: %w", err)
+		return vaultError(err)
 	}
 	h.clock.Observe(v)
 	return nil

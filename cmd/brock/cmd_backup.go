@@ -61,15 +61,24 @@ func (c *cli) printRun(run app.Run) error {
 	c.say("backup %s  %s", c.outLook.paint(string(run.Status)), runLine(run))
 	c.say("run %s  cut %s  trigger %s", run.ID, stamp(run.CutAt), run.Trigger)
 	c.say("")
-	g := c.grid("TABLE", "STATUS", ">RECORDS", ">SIZE", ">TOOK", ">PAUSE", "")
+	g := c.grid("TABLE", "STATUS", ">RECORDS", ">SIZE", ">TOOK", ">PAUSE")
+	var why reasons
 	for _, r := range run.Results {
 		if r.Status != app.StatusOK {
-			g.row(r.Table, string(r.Status), "-", "-", took(r.DurationMS), "-", r.Error)
+			g.row(r.Table, string(r.Status), "-", "-", took(r.DurationMS), "-")
+			why.add(r.Table, r.Error)
 			continue
 		}
 		g.row(r.Table, string(r.Status), number(r.Records), size(r.Size), took(r.DurationMS), took(r.PauseMS))
 	}
-	return g.end()
+	if err := g.end(); err != nil {
+		return err
+	}
+	c.sayReasons(&why)
+	if run.Problem != "" {
+		c.say("\n%s", run.Problem)
+	}
+	return nil
 }
 
 // runLine is a run in one line.

@@ -38,10 +38,16 @@ func (c *cli) printCompaction(r app.Compaction) error {
 		return c.printJSON(r)
 	}
 	c.say("compaction %s in %s\n", c.outLook.paint(string(r.Status)), took(r.DurationMS))
-	g := c.grid("TABLE", "STATUS", ">RECORDS", ">BEFORE", ">AFTER", ">FRAGMENTED", ">TOOK", "")
+	g := c.grid("TABLE", "STATUS", ">RECORDS", ">BEFORE", ">AFTER", ">FRAGMENTED", ">TOOK")
+	var why reasons
 	for _, t := range r.Results {
 		g.row(t.Table, string(t.Status), number(t.Records), size(t.BytesBefore), size(t.BytesAfter),
-			fmt.Sprintf("%.0f → %.0f %%", 100*t.FragmentationBefore, 100*t.FragmentationAfter), took(t.DurationMS), t.Error)
+			fmt.Sprintf("%.0f → %.0f %%", 100*t.FragmentationBefore, 100*t.FragmentationAfter), took(t.DurationMS))
+		why.add(t.Table, t.Error)
 	}
-	return g.end()
+	if err := g.end(); err != nil {
+		return err
+	}
+	c.sayReasons(&why)
+	return nil
 }

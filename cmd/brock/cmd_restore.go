@@ -88,10 +88,12 @@ func (c *cli) printRestored(r app.Restored, req app.RestoreRequest) error {
 	if req.DryRun {
 		done = "would be restored"
 	}
-	g := c.grid("TABLE", "", "TO", ">RECORDS", ">SIZE", ">LATER COMMITS LEFT OUT", "")
+	g := c.grid("TABLE", "", "TO", ">RECORDS", ">SIZE", ">LATER COMMITS LEFT OUT")
+	var why reasons
 	for _, t := range r.Results {
 		if t.Status != app.StatusRestored {
-			g.row(t.Table, string(t.Status), "-", "-", "-", "-", t.Error)
+			g.row(t.Table, string(t.Status), "-", "-", "-", "-")
+			why.add(t.Table, t.Error)
 			continue
 		}
 		g.row(t.Table, done, stamp(t.At), number(t.Records), size(t.FileSize), number(t.LaterCommits))
@@ -99,6 +101,7 @@ func (c *cli) printRestored(r app.Restored, req app.RestoreRequest) error {
 	if err := g.end(); err != nil {
 		return err
 	}
+	c.sayReasons(&why)
 	c.printReplaced(r, req)
 	c.printEffort(r, req)
 	return nil

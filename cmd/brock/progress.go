@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/brockdb/brock/bus"
 	"github.com/vbauerster/mpb/v8"
@@ -84,12 +85,31 @@ func (b *bars) show(name string, done, total int64) {
 // decorators are name, bytes, rate and time left.
 func decorators(name string, total int64) []mpb.BarOption {
 	left := mpb.PrependDecorators(decor.Name(name, decor.WCSyncSpaceR))
-	speed := decor.AverageSpeed(decor.SizeB1000(0), "% .1f", decor.WCSyncSpace)
+	speed := decor.Any(speedSince(time.Now()), decor.WCSyncSpace)
 	if total <= 0 {
-		return []mpb.BarOption{left, mpb.BarFillerClearOnComplete(), mpb.AppendDecorators(decor.CurrentKiloByte("% .1f", decor.WCSyncSpace), speed)}
+		return []mpb.BarOption{left, mpb.BarFillerClearOnComplete(), mpb.AppendDecorators(decor.Any(sizes, decor.WCSyncSpace), speed)}
 	}
 	return []mpb.BarOption{left, mpb.BarRemoveOnComplete(), mpb.AppendDecorators(
-		decor.CountersKiloByte("% .1f / % .1f", decor.WCSyncSpace), speed, decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace), decor.Name(" left"))}
+		decor.Any(sizes, decor.WCSyncSpace), speed, decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace), decor.Name(" left"))}
+}
+
+// sizes are the bytes done, of how many where that is known.
+func sizes(s decor.Statistics) string {
+	if s.Total <= 0 {
+		return size(s.Current)
+	}
+	return size(s.Current) + " / " + size(s.Total)
+}
+
+// speedSince is the average one, which stands still when the work is done.
+func speedSince(began time.Time) decor.DecorFunc {
+	last := ""
+	return func(s decor.Statistics) string {
+		if passed := time.Since(began).Seconds(); passed > 0 && (last == "" || !s.Completed && !s.Aborted) {
+			last = size(int64(float64(s.Current)/passed)) + "/s"
+		}
+		return last
+	}
 }
 
 // end removes the bars.

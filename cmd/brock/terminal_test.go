@@ -38,7 +38,7 @@ func TestBarsShowBytesRateAndTimeLeft(t *testing.T) {
 	b.show("jobs", 0, 10_000)
 	b.show("jobs", 4000, 10_000)
 	b.show("pipe", 2000, 0)
-	for _, text := range []string{"jobs", "4.0 KB / 10.0 KB", "/s", "left", "pipe", "2.0 KB"} {
+	for _, text := range []string{"jobs", "4.0 kB / 10 kB", "/s", "left", "pipe", "2.0 kB"} {
 		require.Eventually(t, func() bool { return s.shows(text) }, 10*time.Second, time.Millisecond, text)
 	}
 	b.show("jobs", 12_000, 11_000) // more than was thought

@@ -42,6 +42,7 @@ type Run struct {
 	BackupDir      string          `json:"backup_dir"`
 	Bytes          int64           `json:"bytes"`
 	Results        []Result        `json:"results"`
+	Problem        string          `json:"problem,omitempty"` // of the run as a whole, besides its tables'
 }
 
 // Result is one table's outcome in a run.

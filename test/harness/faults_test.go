@@ -113,6 +113,21 @@ func healthyVault(t *testing.T, h *harness.Harness) {
 	require.Equal(t, app.StatusOK, report.Status, report.Problems)
 }
 
+// A run that left no record has failed, however its tables went, and says why.
+func TestARunThatCannotBeRecorded(t *testing.T) {
+	h := harness.New(t, harness.Tables("a"))
+	h.Put("a", "k", "v")
+	fault := h.FS.On(harness.OpCreate, "vault/runs/*").Fail(syscall.EACCES)
+	run, err := h.Hub().Backup(t.Context())
+	require.ErrorIs(t, err, syscall.EACCES)
+	require.Equal(t, app.StatusFailed, run.Status)
+	require.Equal(t, 1, run.TablesSuccess)
+	require.Contains(t, run.Problem, "the run could not be recorded")
+	h.Expect(harness.BackupFailed(run.ID))
+	fault.Lift()
+	healthy(t, h)
+}
+
 func TestAVaultThatIsReadOnly(t *testing.T) {
 	h := harness.New(t, harness.Tables("a"))
 	h.Put("a", "k", "v")
