@@ -83,6 +83,9 @@ func (v *Vault) WriteRun(r Run) error {
 		return cannotUse(v.dir, err)
 	}
 	if _, err := writeSealed(v.fs, v.path(runsName, rec.stamp().String()+".json"), rec); err != nil {
+		if !errors.Is(err, ErrExists) {
+			err = cannotUse(v.dir, err)
+		}
 		return fmt.Errorf("record run %s: %w", r.ID, err)
 	}
 	return nil
