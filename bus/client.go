@@ -129,7 +129,7 @@ func dialError(ctx context.Context, addr string, err error) error {
 }
 
 func (c *Client) lostError() error {
-	return fmt.Errorf("%w: %s; what was asked may still be done: ask for the runs later", ErrConnectionLost, c.addr)
+	return fmt.Errorf("%w: %s; what was asked may still be done: look before you ask again", ErrConnectionLost, c.addr)
 }
 
 // asyncError hears from the server that something was not allowed, and fails
