@@ -82,3 +82,20 @@ func TestFilesAreSmall(t *testing.T) {
 		return nil
 	}))
 }
+
+// TestTheExampleIsSmall keeps the agent hub an example that is read in one go.
+func TestTheExampleIsSmall(t *testing.T) {
+	files, err := filepath.Glob("agenthub/*.go")
+	require.NoError(t, err)
+	lines := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		b, err := os.ReadFile(file)
+		require.NoError(t, err)
+		lines += strings.Count(string(b), "\n")
+	}
+	require.Greater(t, lines, 100)
+	require.Less(t, lines, 400)
+}
