@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/brockdb/brock/storage/disk"
@@ -38,6 +40,7 @@ func (h *Hub) startKeeper() {
 func (h *Hub) keep(ctx context.Context) {
 	timer := h.cfg.Wall.NewTimer(keeperRound)
 	defer timer.Stop()
+	tried := map[string]time.Time{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -48,16 +51,17 @@ func (h *Hub) keep(ctx context.Context) {
 		case <-timer.Chan():
 		}
 		if h.group.Backup().Running() == nil {
-			h.drillDue(ctx)
+			h.drillDue(ctx, tried)
 			h.scrubDue(ctx)
 		}
 		timer.Reset(keeperRound)
 	}
 }
 
-// drillDue drills the tables whose newest snapshot is not proven and whose last proof
-// is older than the pace allows.
-func (h *Hub) drillDue(ctx context.Context) {
+// drillDue drills the tables whose last proof is older than the pace allows: the newest
+// snapshot of each, also where that was proven then, for bytes rot. One that does not
+// restore is tried again, and told of, at the same pace: tried knows when, by path.
+func (h *Hub) drillDue(ctx context.Context, tried map[string]time.Time) {
 	if h.cfg.DrillEvery < 0 {
 		return
 	}
@@ -66,6 +70,8 @@ func (h *Hub) drillDue(ctx context.Context) {
 		h.log.Warn("the keeper cannot list the vault", "err", err)
 		return
 	}
+	// A daily backup is proven each day, though not to the second.
+	old := func(at time.Time) bool { return h.cfg.Wall.Since(at) >= h.cfg.DrillEvery*9/10 }
 	newest, proven := map[string]Snapshot{}, map[string]time.Time{}
 	for _, s := range list.Snapshots { // newest first
 		if _, ok := newest[s.Table]; !ok {
@@ -75,19 +81,24 @@ func (h *Hub) drillDue(ctx context.Context) {
 			proven[s.Table] = *s.ProvenAt
 		}
 	}
+	maps.DeleteFunc(tried, func(_ string, at time.Time) bool { return old(at) })
 	var due []string
 	for table, s := range newest {
-		// A daily backup is proven each day, though not to the second.
-		if s.ProvenAt == nil && h.cfg.Wall.Since(proven[table]) >= h.cfg.DrillEvery*9/10 {
+		if _, just := tried[s.Path]; !just && old(proven[table]) {
 			due = append(due, table)
+			tried[s.Path] = h.cfg.Wall.Now()
 		}
 	}
 	if len(due) == 0 {
 		return
 	}
+	slices.Sort(due)
 	var failed *FailedError // its event is in the log
-	if _, err := h.Drill(ctx, due...); err != nil && !errors.As(err, &failed) && !errors.Is(err, context.Canceled) {
-		h.log.Error("a drill could not be made", "tables", due, "err", err)
+	if _, err := h.Drill(ctx, due...); err != nil && !errors.As(err, &failed) {
+		clear(tried) // with the next round again
+		if !errors.Is(err, context.Canceled) {
+			h.log.Error("a drill could not be made", "tables", due, "err", err)
+		}
 	}
 }
 
@@ -101,7 +112,7 @@ func (h *Hub) scrubDue(ctx context.Context) {
 			continue
 		}
 		if _, err := h.Scrub(ctx, table); err != nil {
-			if !errors.Is(err, context.Canceled) {
+			if !errors.Is(err, context.Canceled) && !errors.Is(err, ErrUnavailable) { // health says why it is down
 				h.log.Error("a scrub found something", "table", table, "err", err)
 			}
 			continue
