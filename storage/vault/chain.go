@@ -27,7 +27,7 @@ func (v *Vault) base(ctx context.Context, spec SnapshotSpec) (Base, bool) {
 		return Base{}, false
 	}
 	s, read, ok := v.newestWhole(spec.Table, spec.Cut)
-	if !ok {
+	if !ok || v.isRotten(s) {
 		return Base{}, false
 	}
 	size := v.changes.Size(spec.Table, s.Cut, spec.Cut)

@@ -90,6 +90,7 @@ func (v *Vault) buildStore(ctx context.Context, table, snapshot, dir string, fin
 		err = v.buildFromFrames(ctx, &m, dir, progress)
 	}
 	if err != nil {
+		v.noteRot(table, snapshot, err)
 		return m, fmt.Errorf("restore snapshot %s of table %s: %w", snapshot, table, err)
 	}
 	return m, nil

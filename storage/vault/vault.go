@@ -74,13 +74,14 @@ type Vault struct {
 
 	pools     map[liveFile]pooled // what live files are in the pool
 	instances map[string]string   // the open store of each table
+	rotten    map[string]bool     // snapshots that were found damaged, by table/name
 }
 
 func newVault(fsys disk.FS, dir string, o Options) *Vault {
 	v := &Vault{fs: fsys, dir: dir, log: o.Logger, now: o.Now, progress: o.Progress, build: storage.Build, partSize: 1 << 30,
 		imageMin: cmp.Or(o.ImageMin, imageMin), chainMin: cmp.Or(o.ChainMin, chainMinBase),
 		held: map[string]int{}, leaving: map[string]bool{},
-		pools: map[liveFile]pooled{}, instances: map[string]string{}}
+		pools: map[liveFile]pooled{}, instances: map[string]string{}, rotten: map[string]bool{}}
 	if v.log == nil {
 		v.log = slog.New(slog.DiscardHandler)
 	}

@@ -73,6 +73,7 @@ func (c *verifier) run(tables []string) error {
 
 // report adds a problem.
 func (c *verifier) report(table, snapshot, file string, err error) {
+	c.v.noteRot(table, snapshot, err)
 	c.rep.Problems = append(c.rep.Problems, c.v.problem(table, snapshot, file, err))
 }
 

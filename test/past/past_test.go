@@ -23,10 +23,11 @@ type world struct {
 	rng   *rand.Rand
 	state map[string]string
 	past  map[app.Version]map[string]string
+	tune  []func(*app.Config)
 }
 
-func newWorld(t *testing.T, seed uint64) *world {
-	w := &world{t: t, dir: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 9)), state: map[string]string{}, past: map[app.Version]map[string]string{}}
+func newWorld(t *testing.T, seed uint64, tune ...func(*app.Config)) *world {
+	w := &world{t: t, tune: tune, dir: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 9)), state: map[string]string{}, past: map[app.Version]map[string]string{}}
 	w.open()
 	t.Cleanup(w.close)
 	return w
@@ -34,8 +35,11 @@ func newWorld(t *testing.T, seed uint64) *world {
 
 func (w *world) open() {
 	var err error
-	w.hub, err = app.Open(context.Background(), app.Config{Data: w.dir, Tables: []string{"a", "b"}, Offline: true,
-		Logger: slog.New(slog.DiscardHandler)})
+	cfg := app.Config{Data: w.dir, Tables: []string{"a", "b"}, Offline: true, Logger: slog.New(slog.DiscardHandler)}
+	for _, tune := range w.tune {
+		tune(&cfg)
+	}
+	w.hub, err = app.Open(context.Background(), cfg)
 	require.NoError(w.t, err)
 }
 
