@@ -117,6 +117,15 @@ func (h *Hub) Health(ctx context.Context) Health {
 		}
 		out.Tables = append(out.Tables, th)
 	}
+	var rotten []string
+	for _, t := range out.Tables {
+		if s := snapshots[t.Table]; len(s) > 0 && s[0].Rotten {
+			rotten = append(rotten, t.Table)
+		}
+	}
+	if len(rotten) > 0 {
+		out.condition("the newest snapshot does not restore: %s; run brock backup", strings.Join(rotten, ", "))
+	}
 	out.HighFragmentation = len(fragmented) > 0
 	if out.HighFragmentation {
 		out.condition("fragmentation above 50 %%: %s", strings.Join(fragmented, ", "))

@@ -67,6 +67,10 @@ func (v *Vault) drill(ctx context.Context, res *DrillResult, scratch string, beg
 	if err := v.writeProof(p); err != nil {
 		return fmt.Errorf("the snapshot restores, but the proof cannot be written: %w", err)
 	}
+	v.noteSound(s.Table, s.Name)
+	if m.Base != nil {
+		v.noteSound(s.Table, m.Base.Snapshot) // it was a part of that
+	}
 	res.ProvenAt = At(p.ProvenAt)
 	return nil
 }

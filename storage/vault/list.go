@@ -92,6 +92,9 @@ func (v *Vault) listOnce(table string) (snaps []Snapshot, problems []Problem, va
 			if p, ok := proofs[s.Name]; ok && p.ManifestSHA256 == s.ManifestSHA256 {
 				s.ProvenAt = At(p.ProvenAt)
 			}
+			if s.Rotten = v.isRotten(s); s.Rotten {
+				s.ProvenAt = nil
+			}
 			snaps = append(snaps, s)
 		case v.gone(table, name.String()):
 			vanished = true

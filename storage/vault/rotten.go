@@ -26,8 +26,16 @@ func (v *Vault) noteRot(table, snapshot string, err error) {
 	}
 }
 
+// noteSound takes note of a snapshot that was restored for proof.
+func (v *Vault) noteSound(table, snapshot string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.rotten, table+"/"+snapshot)
+}
+
+// isRotten says so of a snapshot, and of one that goes on from such a one.
 func (v *Vault) isRotten(s Snapshot) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.rotten[s.Table+"/"+s.Name]
+	return v.rotten[s.Table+"/"+s.Name] || s.Base != "" && v.rotten[s.Table+"/"+s.Base]
 }

@@ -103,6 +103,9 @@ type Snapshot struct {
 	Path           string         `json:"-"` // of its folder
 	ManifestSHA256 string         `json:"-"`
 	Ledger         storage.Ledger `json:"-"`
+	// Rotten says that this process has found it damaged; then it is not proven, whatever
+	// was proven before.
+	Rotten bool `json:"-"`
 
 	baseCut storage.Version
 }

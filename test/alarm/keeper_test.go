@@ -3,6 +3,7 @@ package alarm
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -71,12 +72,16 @@ func TestADrillThatFailsIsToldOnce(t *testing.T) {
 	content[len(content)/2] ^= 1
 	require.NoError(t, os.WriteFile(frames[0], content, 0o600))
 	until(t, h, time.Second, "it is told", func() bool { return told(h, app.DrillFailed) == 1 })
+	eventually(t, "health says so", func() bool {
+		return slices.Contains(h.Hub().Health(t.Context()).Conditions, "the newest snapshot does not restore: a; run brock backup")
+	})
 	pass(t, h, 12*time.Hour)
 	require.Equal(t, 1, told(h, app.DrillFailed))
 	until(t, h, 3*time.Minute, "a day later again", func() bool { return told(h, app.DrillFailed) == 2 })
 
 	h.Backup()
 	until(t, h, time.Second, "the next snapshot is proven", func() bool { return told(h, app.DrillComplete) == 1 })
+	eventually(t, "all is well", func() bool { return len(h.Hub().Health(t.Context()).Conditions) == 0 })
 }
 
 // Damage in records that nobody reads is found by the scrub, and heals.

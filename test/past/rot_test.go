@@ -52,8 +52,15 @@ func TestWhatRottedIsCopiedAnew(t *testing.T) {
 			first := backup()
 			w.touch(10, n)
 			require.Less(t, backup().NewSize, first.NewSize/10, "it goes on from the first")
+			_, err := w.hub.Drill(t.Context(), "a")
+			require.NoError(t, err)
 			rot(t, filepath.Join(w.dir, "vault", "tables", "a", "pool", "*.sst"))
 			require.Error(t, notice(w))
+			list, err := w.hub.List(t.Context(), "a")
+			require.NoError(t, err)
+			for _, s := range list.Snapshots {
+				require.Nil(t, s.ProvenAt, "whatever was proven before")
+			}
 			w.touch(10, n)
 			last := backup()
 			require.Positive(t, last.NewSize, "it stands by itself")
