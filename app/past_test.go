@@ -180,3 +180,31 @@ func TestManyScans(t *testing.T) {
 	}
 	require.ErrorContains(t, remote.Call(t.Context(), h, "records.scan", map[string]string{"table": "jobs", "format": "csv"}, nil), "format")
 }
+
+// Where the hub keeps no change log, or that is behind, the newest snapshot is the latest
+// that the vault has: what health says to a person, restore it --at latest, can be done.
+func TestLatestIsASnapshotWhereTheLogIsNot(t *testing.T) {
+	cfg := quiet(filepath.Join(t.TempDir(), "data"))
+	cfg.Tables, cfg.Offline, cfg.LogInterval = []string{"jobs", "mail"}, true, -1
+	h := open(t, cfg)
+	defer shut(t, h)
+	_, err := h.Restore(t.Context(), app.RestoreRequest{All: true, At: app.Latest})
+	require.ErrorIs(t, err, app.ErrInvalid)
+	require.ErrorContains(t, err, "no snapshot and no change log")
+	put := func(value string) {
+		_, err := table(t, h, "jobs").Put(t.Context(), []byte("k"), []byte(value))
+		require.NoError(t, err)
+	}
+	put("backed up")
+	run, err := h.Backup(t.Context())
+	require.NoError(t, err)
+	put("later")
+	past, err := h.TableAt(t.Context(), "jobs", app.Latest)
+	require.NoError(t, err)
+	require.Equal(t, "backed up", valueAt(t, past))
+	past.Close()
+	out, err := h.Restore(t.Context(), app.RestoreRequest{All: true, At: app.Latest})
+	require.NoError(t, err)
+	require.Equal(t, run.Cut, out.Results[0].Version)
+	require.EqualValues(t, 1, out.Results[0].LaterCommits)
+}

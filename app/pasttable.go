@@ -43,7 +43,7 @@ func (h *Hub) TableAt(ctx context.Context, table, moment string) (*PastTable, er
 	if err != nil {
 		return nil, err
 	}
-	at, err := h.moment(ctx, moment, []string{table})
+	at, err := h.moment(ctx, moment, []string{table}, h.newest)
 	if err != nil {
 		return nil, err
 	}

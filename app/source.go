@@ -34,7 +34,7 @@ func (h *Hub) sources(ctx context.Context, tables []string, req RestoreRequest) 
 		if req.Snapshot != "" {
 			return nil, fmt.Errorf("%w: name a snapshot or a moment, not both", ErrInvalid)
 		}
-		at, err := h.moment(ctx, req.At, tables)
+		at, err := h.moment(ctx, req.At, tables, h.newest)
 		if err != nil {
 			return nil, err
 		}
@@ -106,8 +106,9 @@ func (h *Hub) restoreProgress(run, table string) func(done, total int64) {
 }
 
 // moment is the version that a person means by a text, and brings the change log up
-// to it: what is committed by now can be asked for.
-func (h *Hub) moment(ctx context.Context, text string, tables []string) (storage.Version, error) {
+// to it: what is committed by now can be asked for. The present is what newest says that
+// the vault has of all tables.
+func (h *Hub) moment(ctx context.Context, text string, tables []string, newest func([]string) (storage.Version, error)) (storage.Version, error) {
 	now := h.clock.Now()
 	at, err := ParseMoment(text, now.Time())
 	if err != nil {
@@ -117,21 +118,42 @@ func (h *Hub) moment(ctx context.Context, text string, tables []string) (storage
 	if !present && at > now {
 		return 0, fmt.Errorf("%w moment %s: it lies in the future; the hub's clock is at %s", ErrInvalid, text, now.Time().UTC().Format(time.RFC3339Nano))
 	}
-	if h.shipper != nil && at > h.complete(tables) {
+	if h.shipper != nil && at > h.logged(tables) {
 		if _, err := h.shipper.Ship(ctx); err != nil {
 			h.log.Warn("the change log could not be brought up to now", "tables", tables, "err", err)
 		}
 	}
 	if present {
-		if at = min(at, h.complete(tables)); at == 0 { // not the table's beginning, which is empty
-			return 0, fmt.Errorf("%w moment %s: the vault has no change log of %s; name a snapshot", ErrInvalid, text, strings.Join(tables, " or "))
+		through, err := newest(tables)
+		if err != nil {
+			return 0, err
+		}
+		if at = min(at, through); at == 0 { // not the table's beginning, which is empty
+			return 0, fmt.Errorf("%w moment %s: the vault has no snapshot and no change log of %s", ErrInvalid, text, strings.Join(tables, " or "))
 		}
 	}
 	return at, nil
 }
 
-// complete is the version that the change log has all of the tables' commits through.
-func (h *Hub) complete(tables []string) (through storage.Version) {
+// newest is the latest version at which the vault has all of the tables: as far as the
+// change log goes, or, where there is none or it is behind, a snapshot.
+func (h *Hub) newest(tables []string) (through storage.Version, err error) {
+	list, err := h.vault.List(tables...)
+	through = storage.MaxVersion
+	for _, t := range tables {
+		at := h.logged([]string{t})
+		for _, s := range list.Snapshots {
+			if s.Table == t {
+				at = max(at, s.Cut)
+			}
+		}
+		through = min(through, at)
+	}
+	return through, err
+}
+
+// logged is the version that the change log has all of the tables' commits through.
+func (h *Hub) logged(tables []string) (through storage.Version) {
 	through = storage.MaxVersion
 	for _, t := range tables {
 		st, _ := h.vault.Log().Last(t)

@@ -75,6 +75,7 @@ func (h *Hub) tailBounds(ctx context.Context, r *tailRequest) (out tailReply, up
 	if _, err := h.group.Table(r.Table); err != nil {
 		return out, 0, err
 	}
+	followed := func(tables []string) (storage.Version, error) { return h.logged(tables), nil }
 	switch {
 	case h.shipper == nil:
 		return out, 0, fmt.Errorf("%w: the hub keeps no change log that could be followed", ErrInvalid)
@@ -89,14 +90,14 @@ func (h *Hub) tailBounds(ctx context.Context, r *tailRequest) (out tailReply, up
 		if from == "" {
 			from = Latest
 		}
-		if out.After, err = h.moment(ctx, from, []string{r.Table}); err != nil {
+		if out.After, err = h.moment(ctx, from, []string{r.Table}, followed); err != nil {
 			return out, 0, err
 		}
 	}
 	if r.Until == "" {
 		return out, storage.MaxVersion, nil
 	}
-	out.Until, err = h.moment(ctx, r.Until, []string{r.Table})
+	out.Until, err = h.moment(ctx, r.Until, []string{r.Table}, followed)
 	return out, out.Until, err
 }
 
