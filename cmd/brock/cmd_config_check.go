@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/brockdb/brock/app"
@@ -90,9 +91,11 @@ func (c *cli) printConfig(checked checkedConfig) error {
 	}
 	g := c.grid("SETTING", "VALUE", "FROM", "")
 	for _, s := range checked.Settings {
-		value := strings.ReplaceAll(s.Value, ",", ", ")
-		if len(s.Value) > 60 {
-			value = counted(strings.Count(s.Value, ",")+1, "name") + ": " + s.Value[:strings.IndexByte(s.Value+",", ',')] + ", …"
+		value := s.Value
+		if names := strings.Split(value, ","); slices.Contains(listSettings, s.Key) && len(names) > 1 {
+			if value = strings.Join(names, ", "); len(value) > 60 {
+				value = counted(len(names), "name") + ": " + names[0] + ", …"
+			}
 		}
 		if value == "" {
 			value = `""`

@@ -45,6 +45,9 @@ supervisor such as systemd does the same; do not use both.`,
 				return err
 			}
 			o.cfg.Heal = app.HealPolicy(o.heal)
+			if o.cfg.ScrubRate == 0 {
+				o.cfg.ScrubRate = -1 // to the hub, 0 is the default
+			}
 			o.cfg.Data, o.cfg.Vault = c.directories()
 			o.cfg.TLS.CA = c.tlsCA
 			o.cfg.Alerts = o.alerts.config()
@@ -74,8 +77,11 @@ func (o *serveOptions) flags(cmd *cobra.Command) {
 	f.IntVar(&o.cfg.Keep, "keep", 3, "how many snapshots of each table to keep")
 	f.DurationVar(&o.cfg.LogInterval, "log-interval", time.Second, "how long a commit waits at most before it is in the vault's change log; -1s: no change log")
 	f.DurationVar(&o.cfg.LogWindow, "log-window", 7*24*time.Hour, "how far back every moment can be restored")
+	f.Var(newBytesFlag(&o.cfg.LogCap, 1<<30), "log-cap", "how much the tables keep for a change log that cannot be written; beyond it the log gets a break")
+	f.Var(newBytesFlag(&o.cfg.CopyRate, 0), "copy-rate", "how much a backup may copy a second; 0: no limit")
 	f.DurationVar(&o.cfg.DrillEvery, "drill-every", 24*time.Hour, "how often a table's newest snapshot is restored for proof; -1s: on demand only")
 	f.DurationVar(&o.cfg.ScrubEvery, "scrub-every", 24*time.Hour, "how often a live table is read and compared with its ledger; -1s: never")
+	f.Var(newBytesFlag(&o.cfg.ScrubRate, 32<<20), "scrub-rate", "how much a scrub reads a second; 0: no limit")
 	f.StringVar(&o.heal, "heal", string(app.HealAuto), "what to do about a damaged table: auto (rebuild it), off, or empty (let it start empty where nothing can be rebuilt)")
 	f.DurationVar(&o.cfg.CompactEvery, "compact-every", 6*time.Hour, "how often tables of which a tenth is dead are compacted; -1s: on demand only")
 	o.alerts.flags(f)
@@ -103,6 +109,9 @@ func (c *cli) checkServe(o serveOptions) error {
 	}
 	if o.cfg.Keep < 1 {
 		return c.refuse("keep", "must be at least 1, not %d", o.cfg.Keep)
+	}
+	if o.cfg.LogCap == 0 {
+		return c.refuse("log_cap", "must be more than 0; with log_interval -1s there is no change log")
 	}
 	if o.cfg.Name == "" && c.origins["name"].source != fromDefault {
 		return c.refuse("name", "is empty")

@@ -1,6 +1,7 @@
 package alarm
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -110,5 +111,21 @@ func TestAScrubIsThrottled(t *testing.T) {
 	report, err := h.Hub().Scrub(t.Context(), "a")
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, report.Bytes, int64(4<<20))
+	require.Greater(t, time.Since(began), 700*time.Millisecond, "the first mebibyte is free")
+}
+
+// A backup copies no faster than it may.
+func TestABackupIsThrottled(t *testing.T) {
+	h := calm(t, harness.Configure(func(c *app.Config) { c.CopyRate, c.LogInterval = 4<<20, -1 }))
+	rng := rand.New(rand.NewChaCha8([32]byte{1})) // so that it does not shrink
+	for i := range 4 {
+		value := make([]byte, 1<<20)
+		for j := range value {
+			value[j] = byte(rng.Uint32())
+		}
+		h.Put("a", string(rune('a'+i)), string(value))
+	}
+	began := time.Now()
+	h.Backup()
 	require.Greater(t, time.Since(began), 700*time.Millisecond, "the first mebibyte is free")
 }
