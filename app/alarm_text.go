@@ -55,12 +55,23 @@ func (s alarmStory) isAlarming(typ bus.EventType) bool {
 // text is the alarm in one line.
 func (s alarmStory) text(e bus.Event) string {
 	text := s.what(e.Type)
-	for _, more := range []string{s.failures(), strings.TrimPrefix(s.Error, "backup failed: "), s.Missing, s.Reason} {
+	for _, more := range []string{s.failures(), s.cause(), s.Missing, s.Reason} {
 		if more != "" && !strings.Contains(text, more) {
 			text += ": " + more
 		}
 	}
 	return oneLine("hub " + e.Hub + ": " + text)
+}
+
+// cause is the error without what the line says anyway. That a person should restore a
+// damaged table is not said while the hub is about to do it.
+func (s alarmStory) cause() string {
+	cause := strings.TrimPrefix(s.Error, "backup failed: ")
+	cause = strings.TrimPrefix(cause, "table "+s.Table+" is damaged: ")
+	if s.File != "" {
+		cause = strings.TrimPrefix(cause, s.File+": ")
+	}
+	return strings.TrimSuffix(cause, "; restore the table")
 }
 
 func (s alarmStory) what(typ bus.EventType) string {
@@ -82,9 +93,9 @@ func (s alarmStory) what(typ bus.EventType) string {
 		if s.BackupUsed != "" {
 			text += " from " + s.BackupUsed
 		}
-		text += fmt.Sprintf(", %d records", s.RecordCount)
+		text += ", " + counted(s.RecordCount, "record")
 		if s.LaterCommits > 0 {
-			text += fmt.Sprintf("; %d later commits are not in it", s.LaterCommits)
+			text += "; " + counted(s.LaterCommits, "later commit") + " left out"
 		}
 		return text
 	case bus.RecoveryFailed:
@@ -96,7 +107,7 @@ func (s alarmStory) what(typ bus.EventType) string {
 		}
 		return text
 	case bus.VerifyComplete:
-		return fmt.Sprintf("verify found %d problems in the vault", len(s.Problems))
+		return "verify found " + counted(uint64(len(s.Problems)), "problem") + " in the vault"
 	case bus.DrillFailed:
 		return "drill failed: a snapshot could not be restored"
 	case bus.BackupStale:
@@ -126,6 +137,13 @@ func (s alarmStory) failures() string {
 		out = append(out[:shown], fmt.Sprintf("and %d more", n))
 	}
 	return strings.Join(out, "; ")
+}
+
+func counted(n uint64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprint(n, " ", what)
 }
 
 // oneLine makes a bounded line of a text.

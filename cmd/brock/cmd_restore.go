@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/brockdb/brock/app"
@@ -19,8 +20,11 @@ func newRestore(c *cli) *cobra.Command {
 that the change log reaches; all tables then to the same one. A moment is a time
 (2026-11-22T21:04:05Z), a while ago ("10m ago", "2d ago"), a version, or latest, which
 is all that the vault holds. What the tables were at a time stays restorable, whatever
-was restored since; brock list shows from when to when. Each is built beside the live table, proven, and swapped in at once; what it replaces is kept. Other tables
-never notice. Exits with 3 when only some tables were restored.`,
+was restored since; brock list shows from when to when. Each is built beside the live
+table, proven, and swapped in at once; what it replaces is kept. Other tables never
+notice. Exits with 3 when only some tables were restored. With --dry-run nothing is
+restored: it says to when each table would be, how much would be read for it, and how
+long the last proven restore of it took.`,
 		Example: `  brock restore task_queue
   brock restore task_queue --dry-run
   brock restore --all --snapshot <run id>
@@ -84,9 +88,8 @@ func (c *cli) printRestored(r app.Restored, req app.RestoreRequest) error {
 	if c.json {
 		return c.printJSON(r)
 	}
-	done := string(app.StatusRestored)
 	if req.DryRun {
-		done = "would be restored"
+		return c.printDryRun(r)
 	}
 	g := c.grid("TABLE", "", "TO", ">RECORDS", ">SIZE", ">LATER COMMITS LEFT OUT")
 	var why reasons
@@ -96,37 +99,56 @@ func (c *cli) printRestored(r app.Restored, req app.RestoreRequest) error {
 			why.add(t.Table, t.Error)
 			continue
 		}
-		g.row(t.Table, done, stamp(t.At), number(t.Records), size(t.FileSize), number(t.LaterCommits))
+		g.row(t.Table, string(t.Status), stamp(t.At), number(t.Records), size(t.FileSize), number(t.LaterCommits))
 	}
 	if err := g.end(); err != nil {
 		return err
 	}
 	c.sayReasons(&why)
-	c.printReplaced(r, req)
-	c.printEffort(r, req)
-	return nil
+	if req.To != "" {
+		c.say("\nlook at it with brock --data %s", req.To)
+	}
+	return c.printReplaced(r)
 }
 
 // printReplaced says where the state from before is.
-func (c *cli) printReplaced(r app.Restored, req app.RestoreRequest) {
-	if req.To != "" && !req.DryRun {
-		c.say("\nlook at it with brock --data %s", req.To)
+func (c *cli) printReplaced(r app.Restored) error {
+	kept := slices.DeleteFunc(slices.Clone(r.Results), func(t app.RestoredTable) bool { return t.ReplacedDir == "" })
+	if len(kept) == 0 {
+		return nil
 	}
-	for _, t := range r.Results {
-		if t.ReplacedDir != "" {
-			c.say("\nwhat %s was before is kept in %s", t.Table, t.ReplacedDir)
-		}
+	if len(kept) == 1 {
+		c.say("\nwhat %s was before is kept in %s", kept[0].Table, kept[0].ReplacedDir)
+		return nil
 	}
+	c.say("")
+	g := c.grid("TABLE", "WHAT IT WAS BEFORE IS KEPT IN")
+	for _, t := range kept {
+		g.row(t.Table, t.ReplacedDir)
+	}
+	return g.end()
 }
 
-// printEffort says what a restore would cost.
-func (c *cli) printEffort(r app.Restored, req app.RestoreRequest) {
-	if !req.DryRun {
-		return
-	}
+// printDryRun says what a restore would do, and cost.
+func (c *cli) printDryRun(r app.Restored) error {
+	g := c.grid("TABLE", "", "TO", ">RECORDS", ">WOULD READ", ">LAST TOOK", ">LATER COMMITS LEFT OUT")
+	var why reasons
 	for _, t := range r.Results {
-		if t.LastMS > 0 {
-			c.say("\nthe last proven restore of %s took %s", t.Table, took(t.LastMS))
+		if t.Status != app.StatusRestored {
+			g.row(t.Table, string(t.Status), "-", "-", "-", "-", "-")
+			why.add(t.Table, t.Error)
+			continue
 		}
+		last := "-"
+		if t.LastMS > 0 {
+			last = took(t.LastMS)
+		}
+		g.row(t.Table, "would be restored", stamp(t.At), number(t.Records), size(t.ReadBytes), last, number(t.LaterCommits))
 	}
+	if err := g.end(); err != nil {
+		return err
+	}
+	c.sayReasons(&why)
+	c.say("\nLAST TOOK is the last proven restore of the table; brock drill makes one")
+	return nil
 }

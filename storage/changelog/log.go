@@ -98,7 +98,7 @@ func (l *Log) clear(names []string) error {
 		if err := l.fs.Remove(l.path(name)); err != nil && !isMissing(err) {
 			return err
 		}
-		l.log.Info("removed a segment that was merged", "dir", l.dir, "file", name)
+		l.log.Debug("removed a segment that was merged", "dir", l.dir, "file", name)
 	}
 	if len(names) == 0 {
 		return nil

@@ -79,8 +79,13 @@ func TestHealingIsAnAlarm(t *testing.T) {
 	damaged, healed := r.next(t), r.next(t)
 	require.Equal(t, "corruption_detected", damaged.Type)
 	require.Contains(t, damaged.Text, "hub hub: table a is damaged")
+	require.Equal(t, 1, strings.Count(damaged.Text, "is damaged"), damaged.Text)
+	require.Equal(t, 1, strings.Count(damaged.Text, filepath.Join(h.Dir, "data")), damaged.Text)
+	require.NotContains(t, damaged.Text, "restore the table", "the hub does that")
 	require.Equal(t, "recovery_complete", healed.Type)
 	require.Contains(t, healed.Text, "hub hub: table a was damaged and has healed itself to its state of ")
+	require.Contains(t, healed.Text, ", 1 record")
+	require.NotContains(t, healed.Text, "records")
 }
 
 // What tells of a full disk needs no room on it.
