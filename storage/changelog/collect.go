@@ -3,6 +3,7 @@ package changelog
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sort"
 
 	"github.com/brockdb/brock/storage"
@@ -44,7 +45,7 @@ func (t *Tap) collect(ctx context.Context, upTo storage.Version, room *int64) (s
 		return t.breakOff(st, store, upTo, err), nil, false
 	}
 	if err != nil {
-		t.s.log.Warn("the change log waits for a table", "table", t.table, "err", err)
+		t.s.complain(slog.LevelWarn, waitsFor, t.table, err)
 		if t.hurt != nil && errors.Is(err, storage.ErrDamaged) {
 			t.hurt(store, err)
 		}
@@ -94,7 +95,7 @@ func (t *Tap) breakOff(st TableState, store *storage.Store, upTo storage.Version
 		return st
 	}
 	defer l.Release()
-	t.s.log.Error("the change log has a break; the next backup closes it", "table", t.table, "err", cause)
+	t.s.complain(slog.LevelError, hasBreak, t.table, cause)
 	st.Before, st.After, st.Break = l.Ledger, l.Ledger, true
 	st.Through = max(st.Through, upTo, l.Ledger.Version)
 	return st

@@ -44,8 +44,9 @@ type ShipperConfig struct {
 // background: at an interval, and at once when much waits. The stores are the
 // truth: what is not in memory (after a crash, after an outage) is read from them.
 type Shipper struct {
-	cfg ShipperConfig
-	log *slog.Logger
+	cfg  ShipperConfig
+	log  *slog.Logger
+	said complaints
 
 	mu   sync.Mutex
 	taps map[string]*Tap
@@ -120,7 +121,7 @@ func (s *Shipper) tend(ctx context.Context) {
 		for done := true; done && ctx.Err() == nil; {
 			var err error
 			if done, err = s.cfg.Log.Merge(ctx, s.cfg.Merge); err != nil && ctx.Err() == nil {
-				s.log.Warn("segments of the change log could not be merged; it is tried again", "err", err)
+				s.complain(slog.LevelWarn, cannotMerge, "", err)
 			}
 		}
 	}
@@ -161,7 +162,7 @@ func (s *Shipper) run(ctx context.Context) {
 		}
 		if s.due() {
 			if _, err := s.Ship(ctx); err != nil && ctx.Err() == nil {
-				s.log.Error("the change log cannot be written; it is tried again", "err", err, "waiting_bytes", s.owed.Load())
+				s.complain(slog.LevelError, cannotWrite, "", err)
 			}
 		}
 		timer.Reset(s.cfg.Interval)

@@ -31,6 +31,9 @@ func (s *Shipper) Ship(ctx context.Context) (storage.Version, error) {
 			s.since.Store(began.UnixNano()) // what waits came meanwhile
 		}
 		wake(s.grown)
+		if s.eased(cannotWrite, "") {
+			s.log.Info("the change log is written again")
+		}
 	} else {
 		s.overdue(err)
 	}
@@ -81,6 +84,9 @@ func (s *Shipper) ship(ctx context.Context) (through storage.Version, more bool,
 		if t.serves() {
 			through = min(through, states[i].Through)
 		}
+	}
+	for _, table := range breaks {
+		s.eased(hasBreak, table)
 	}
 	if len(breaks) > 0 && s.cfg.Resumed != nil {
 		s.cfg.Resumed(breaks)
