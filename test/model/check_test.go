@@ -11,6 +11,7 @@ import (
 	"github.com/brockdb/brock/app"
 	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/disk"
+	"github.com/brockdb/brock/storage/vault"
 	"github.com/stretchr/testify/require"
 )
 
@@ -39,13 +40,18 @@ func (w *world) restored(name string, req app.RestoreRequest) (map[string]app.Re
 	require.NoError(w.t, err)
 	s, err := d.Open(storage.Options{MinFree: -1})
 	require.NoError(w.t, err)
+	return w.contents(s, at), at, nil
+}
+
+// contents are the records of a store, which is closed, at a version.
+func (w *world) contents(s *storage.Store, at app.Version) map[string]app.Record {
 	defer func() { require.NoError(w.t, s.Close(w.ctx())) }()
 	l, err := s.LookAt(at)
 	require.NoError(w.t, err)
 	defer l.Release()
 	found, err := collect(l.Scan(app.Range{}))
 	require.NoError(w.t, err)
-	return found, at, nil
+	return found
 }
 
 func number(v app.Version) string { return strconv.FormatUint(uint64(v), 10) }
@@ -119,6 +125,54 @@ func (w *world) listed() {
 		require.Empty(w.t, differs(w.past[s.Table].at(at), found, at.Time(), at.Time()), "table %s, snapshot %s", s.Table, s.Name)
 		w.moment(s.Table, s.Cut, "there is a snapshot")
 	}
+	w.head()
+	if len(list.Snapshots) > 0 {
+		w.withoutIt(list, list.Snapshots[w.rng.IntN(len(list.Snapshots))])
+	}
+}
+
+// head restores a table to the latest moment: that is what it is now.
+func (w *world) head() {
+	name := w.any()
+	list, err := w.hub().List(w.ctx(), name)
+	require.NoError(w.t, err)
+	if len(list.Snapshots)+len(list.Ranges) == 0 {
+		return
+	}
+	found, at, err := w.restored(name, app.RestoreRequest{At: app.Latest})
+	require.NoError(w.t, err)
+	require.Empty(w.t, w.past[name].now().differs(found, at.Time(), at.Time()), "table %s at the head, %d", name, at)
+}
+
+// withoutIt makes a table as it was at a snapshot's cut from an older snapshot and the
+// change log, where the list says that no break lies between.
+func (w *world) withoutIt(list app.Listing, s app.Snapshot) {
+	i := slices.IndexFunc(list.Snapshots, func(o app.Snapshot) bool { return o.Table == s.Table && o.Cut < s.Cut }) // newest first
+	if i < 0 || !slices.ContainsFunc(list.Ranges, func(r app.Restorable) bool {
+		return r.Table == s.Table && r.From <= list.Snapshots[i].Cut && s.Cut <= r.To
+	}) {
+		return
+	}
+	older := list.Snapshots[i]
+	v, err := vault.OpenReadOnly(disk.OS, w.vault())
+	require.NoError(w.t, err)
+	defer func() { require.NoError(w.t, v.Close()) }()
+	dir := filepath.Join(w.h.Dir, "without")
+	require.NoError(w.t, os.RemoveAll(dir))
+	p, err := v.PastFrom(w.ctx(), s.Table, s.Cut, func(o app.Snapshot) bool { return o.Cut <= older.Cut })
+	if err == nil {
+		require.Equal(w.t, s.Ledger, p.Ledger, "the log leads to the snapshot's account")
+		err = v.BuildPast(w.ctx(), p, dir, nil)
+	}
+	if err != nil && (w.removed(s) || w.removed(older)) {
+		return
+	}
+	require.NoError(w.t, err, "snapshot %s of %s from %s and the log", s.Name, s.Table, older.Name)
+	store, err := storage.Open(dir, s.Table, storage.Options{MinFree: -1})
+	require.NoError(w.t, err)
+	found := w.contents(store, s.Cut)
+	require.Empty(w.t, differs(w.past[s.Table].at(s.Cut), found, s.Cut.Time(), s.Cut.Time()), "snapshot %s of %s from %s and the log", s.Name, s.Table, older.Name)
+	w.note("%s from %s and the log", s.Name, older.Name)
 }
 
 func (w *world) removed(s app.Snapshot) bool {
