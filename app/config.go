@@ -34,7 +34,10 @@ type Config struct {
 	// loopback names and the address itself. A request for any other Host is refused.
 	HTTPHosts []string
 	// TLS protects NATS and HTTP. Without it both listen on loopback only.
-	TLS      TLS
+	TLS TLS
+	// WebSocket lets browsers speak NATS, as viewers only; the zero value: none.
+	WebSocket WebSocket
+
 	Schedule string // cron expression, "@daily", "@every 10m" or "off"; default "@daily"
 	Keep     int    // snapshots kept per table; default 3
 	CopyRate int64  // bytes per second that a backup may copy; default 0: no limit

@@ -76,6 +76,7 @@ func TestNothingIsOpenBeyondLoopback(t *testing.T) {
 		func(c *app.Config) { c.HTTPAddr = ":0" },
 		func(c *app.Config) { c.HTTPAddr = "192.0.2.1:80" },
 		func(c *app.Config) { c.NATSAddr = "hub.example:4222" },
+		func(c *app.Config) { c.WebSocket = app.WebSocket{Addr: ":0", Plain: true} },
 	} {
 		cfg := quiet(filepath.Join(t.TempDir(), "data"))
 		change(&cfg)
@@ -85,6 +86,10 @@ func TestNothingIsOpenBeyondLoopback(t *testing.T) {
 		require.NoDirExists(t, cfg.Data)
 	}
 	cfg := quiet(filepath.Join(t.TempDir(), "data"))
+	cfg.WebSocket.Addr = "127.0.0.1:0"
+	require.ErrorIs(t, cfg.Validate(), app.ErrInvalid, "not unencrypted, unless asked for")
+	cfg.WebSocket.Plain = true
+	require.NoError(t, cfg.Validate())
 	cfg.TLS.Cert = "cert.pem"
 	require.ErrorIs(t, cfg.Validate(), app.ErrInvalid)
 	cfg.TLS.Key = "key.pem"

@@ -138,6 +138,14 @@ func (h *Hub) NATSURL() string {
 	return h.server.URL()
 }
 
+// WebSocketURL returns where browsers speak NATS, "" where they cannot.
+func (h *Hub) WebSocketURL() string {
+	if h.server == nil {
+		return ""
+	}
+	return h.server.WebSocketURL()
+}
+
 // HTTPURL returns the address of the HTTP listener, "" where there is none.
 func (h *Hub) HTTPURL() string {
 	if h.web == nil {

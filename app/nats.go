@@ -16,6 +16,8 @@ type (
 	Credentials = bus.Credentials
 	// Credential lets somebody in: User and Password over NATS, Token over HTTP.
 	Credential = bus.Credential
+	// WebSocket says how browsers reach the embedded NATS server; see [Config.WebSocket].
+	WebSocket = bus.WebSocket
 	// Subject is a subject of your own on the embedded server; see [Config.Subjects].
 	Subject = bus.Subject
 	// SubjectError says why a subject cannot be yours.

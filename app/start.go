@@ -113,7 +113,7 @@ func (h *Hub) openBus(ctx context.Context) (err error) {
 	}
 	if h.cfg.NATS == nil {
 		h.server, err = bus.StartServer(ctx, bus.ServerConfig{Hub: h.cfg.Name, Addr: h.cfg.NATSAddr, TLS: h.tls(),
-			StoreDir: h.path(streamDir), Credentials: h.creds, Logger: h.log, Subjects: h.cfg.Subjects, Refused: h.doors.refused})
+			WebSocket: h.cfg.WebSocket, StoreDir: h.path(streamDir), Credentials: h.creds, Logger: h.log, Subjects: h.cfg.Subjects, Refused: h.doors.refused})
 		if err != nil {
 			return err
 		}
@@ -233,7 +233,7 @@ func (h *Hub) serve(ctx context.Context) (err error) {
 		}
 	}
 	if h.server != nil {
-		p.NATSURL = h.server.URL()
+		p.NATSURL, p.WebSocketURL = h.server.URL(), h.server.WebSocketURL()
 	}
 	if h.cert != nil {
 		p.TLSName, p.TLSCA = h.cert.name(), h.cfg.TLS.CA

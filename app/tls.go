@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -31,8 +32,8 @@ func (c Config) checkDoors() error {
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		return fmt.Errorf("%w configuration: TLS needs both files, tls_cert and tls_key", ErrInvalid)
 	}
-	if c.Offline || c.TLS.on() {
-		return nil
+	if err := c.checkWebSocket(); err != nil || c.Offline || c.TLS.on() {
+		return err
 	}
 	for _, a := range []struct{ what, addr string }{{"NATS", c.NATSAddr}, {"HTTP", c.HTTPAddr}} {
 		host, _, err := net.SplitHostPort(a.addr)
@@ -44,6 +45,18 @@ func (c Config) checkDoors() error {
 		}
 	}
 	return nil
+}
+
+// checkWebSocket says what is wrong with the door for browsers.
+func (c Config) checkWebSocket() error {
+	if c.NATS != nil && c.WebSocket.Addr != "" {
+		return fmt.Errorf("%w configuration: WebSocket is the embedded server's; on a NATS connection of yours, ask your server for it", ErrInvalid)
+	}
+	err := c.WebSocket.Validate(c.TLS.on())
+	if err == nil || errors.Is(err, ErrNotLoopback) {
+		return err
+	}
+	return fmt.Errorf("%w configuration: %w", ErrInvalid, err)
 }
 
 // certificate is the pair of files as it was when it last was good.

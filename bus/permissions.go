@@ -85,6 +85,8 @@ func roleUsers(cfg ServerConfig) []*natsserver.User {
 		users = append(users, &natsserver.User{
 			Username: cred.User,
 			Password: cred.Password,
+
+			AllowedConnectionTypes: connectionsOf(role),
 			Permissions: allow(slices.Concat(publish, pub), append(sub,
 				append(liveFor(role), "_INBOX.>", role.inboxPrefix()+".>")...)),
 		})

@@ -25,9 +25,11 @@ const CodeProtocol = "protocol"
 // the client's address, and what it calls itself, quoted; a percent sign in that spoils
 // what follows.
 var (
-	violation = regexp.MustCompile(`^(\S+) - cid:\d+ .*- "[^"/ ]*/user:([^"]*)" - (Publish|Subscription) Violation(?: - (?:Subject|Reply) "((?:[^"\\]|\\.)*)")?`)
-	stranger  = regexp.MustCompile(`^(\S+) - cid:\d+ .*- authentication error`)
-	nonsense  = regexp.MustCompile(`^(\S+:\d+) - cid:\d+ - `) // of a client on the network
+	violation = regexp.MustCompile(`^(\S+) - [cw]id:\d+ .*- "[^"/ ]*/user:([^"]*)" - (Publish|Subscription) Violation(?: - (?:Subject|Reply) "((?:[^"\\]|\\.)*)")?`)
+	stranger  = regexp.MustCompile(`^(\S+) - [cw]id:\d+ .*- authentication error`)
+	handshake = regexp.MustCompile(`^(\S+:\d+) - websocket handshake error: (.*)`)
+	unsafe    = regexp.MustCompile(`^websocket: TLS handshake error from (\S+:\d+): `)
+	nonsense  = regexp.MustCompile(`^(\S+:\d+) - [cw]id:\d+ - `) // of a client on the network
 )
 
 // refusal reads a line of the server's log; ok is false for any other line.
@@ -49,6 +51,16 @@ func (s *Server) refusal(line string) (r Refusal, ok bool) {
 	}
 	if m := stranger.FindStringSubmatch(line); m != nil {
 		return Refusal{Remote: m[1], Code: CodeUnauthorized, What: "connect"}, true
+	}
+	if m := handshake.FindStringSubmatch(line); m != nil {
+		r = Refusal{Remote: m[1], Code: CodeProtocol, What: "connect"}
+		if isForeignOrigin(m[2]) {
+			r.Code = CodeForbidden
+		}
+		return r, true
+	}
+	if m := unsafe.FindStringSubmatch(line); m != nil {
+		return Refusal{Remote: m[1], Code: CodeProtocol, What: "connect"}, true
 	}
 	if m := nonsense.FindStringSubmatch(line); m != nil {
 		return Refusal{Remote: m[1], Code: CodeProtocol, What: "connect"}, true

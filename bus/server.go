@@ -32,6 +32,7 @@ type ServerConfig struct {
 	Hub         string        // the hub's name, [a-z0-9_-]{1,64}; required
 	Addr        string        // host and port, loopback unless there is TLS; port 0 picks a free one; default DefaultAddr
 	TLS         *tls.Config   // of the clients' side; nil: none
+	WebSocket   WebSocket     // for browsers; the zero value: none
 	StoreDir    string        // where the event stream lives, made 0700; required
 	Credentials Credentials   // who may connect; required
 	MaxAge      time.Duration // age bound of the event stream; default DefaultMaxAge
@@ -64,6 +65,9 @@ func (c ServerConfig) validate() error {
 	if c.StoreDir == "" {
 		return configError("the NATS server needs a store directory")
 	}
+	if err := c.WebSocket.Validate(c.TLS != nil); err != nil {
+		return err
+	}
 	for _, s := range c.Subjects {
 		if err := s.Validate(); err != nil {
 			return err
@@ -83,6 +87,7 @@ type Server struct {
 
 	mu     sync.Mutex // guards what follows
 	addr   string     // the bound address; kept across restarts
+	wsAddr string     // of WebSocket, "" without
 	nats   *natsserver.Server
 	closed bool
 }
@@ -103,6 +108,9 @@ func StartServer(ctx context.Context, cfg ServerConfig) (*Server, error) {
 		return nil, fmt.Errorf("%w: %w", ErrServerStart, err)
 	}
 	s := &Server{cfg: cfg, addr: addr, password: newSecret()}
+	if cfg.WebSocket.Addr != "" {
+		s.wsAddr, _ = listenAddr(cfg.WebSocket.Addr, cfg.TLS != nil) // was checked
+	}
 	if err := s.Restart(ctx); err != nil {
 		return nil, err
 	}
@@ -119,13 +127,13 @@ func (s *Server) SetCredentials(creds Credentials) error {
 	s.lifecycle.Lock()
 	defer s.lifecycle.Unlock()
 	s.mu.Lock()
-	old, ns, addr := s.cfg.Credentials, s.nats, s.addr
+	old, ns := s.cfg.Credentials, s.nats
 	s.cfg.Credentials = creds
 	s.mu.Unlock()
 	if ns == nil {
 		return nil // the next start has them
 	}
-	if err := ns.ReloadOptions(s.options(addr)); err != nil {
+	if err := ns.ReloadOptions(s.options()); err != nil {
 		s.mu.Lock()
 		s.cfg.Credentials = old
 		s.mu.Unlock()
@@ -149,11 +157,7 @@ func (s *Server) URL() string {
 	if s.cfg.TLS != nil {
 		scheme = "tls://"
 	}
-	host, port, _ := net.SplitHostPort(s.addr)
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return scheme + net.JoinHostPort(host, port)
+	return scheme + reachable(s.addr)
 }
 
 // Restart starts the server again after Stop, on the same address and store.
@@ -162,7 +166,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	s.lifecycle.Lock()
 	defer s.lifecycle.Unlock()
 	s.mu.Lock()
-	running, closed, addr := s.nats != nil, s.closed, s.addr
+	running, closed := s.nats != nil, s.closed
 	s.mu.Unlock()
 	if closed {
 		return ErrClosed
@@ -170,12 +174,15 @@ func (s *Server) Restart(ctx context.Context) error {
 	if running {
 		return nil
 	}
-	ns, err := s.boot(ctx, addr)
+	ns, err := s.boot(ctx)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	s.nats, s.addr = ns, ns.Addr().String()
+	if s.wsAddr != "" {
+		s.wsAddr = boundWebSocket(ns)
+	}
 	s.mu.Unlock()
 	return nil
 }

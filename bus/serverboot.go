@@ -34,19 +34,32 @@ func listenAddr(addr string, encrypted bool) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// boot starts one instance and waits until it takes connections.
-func (s *Server) boot(ctx context.Context, addr string) (*natsserver.Server, error) {
-	if err := probe(addr); err != nil {
-		return nil, err
+// addrs are the addresses to listen on.
+func (s *Server) addrs() (addrs []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if addrs = []string{s.addr}; s.wsAddr != "" {
+		addrs = append(addrs, s.wsAddr)
 	}
-	ns, err := natsserver.NewServer(s.options(addr))
+	return addrs
+}
+
+// boot starts one instance and waits until it takes connections.
+func (s *Server) boot(ctx context.Context) (*natsserver.Server, error) {
+	addrs := s.addrs()
+	for _, addr := range addrs {
+		if err := probe(addr); err != nil {
+			return nil, err
+		}
+	}
+	ns, err := natsserver.NewServer(s.options())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrServerStart, err)
 	}
 	log := newServerLog(s.cfg.Logger, s.noteRefusal)
 	ns.SetLoggerV2(log, false, false, false)
 	ns.Start()
-	if err := awaitReady(ctx, ns, log, addr); err != nil {
+	if err := awaitReady(ctx, ns, log, strings.Join(addrs, " or ")); err != nil {
 		_ = shutdown(context.WithoutCancel(ctx), ns)
 		return nil, err
 	}
@@ -56,15 +69,11 @@ func (s *Server) boot(ctx context.Context, addr string) (*natsserver.Server, err
 // options are the server's settings. Limits are explicit: JetStream derives
 // missing ones from the free disk, and a full disk would then refuse the
 // stream.
-func (s *Server) options(addr string) *natsserver.Options {
-	host, portText, _ := net.SplitHostPort(addr)
-	port, _ := strconv.Atoi(portText)
-	if port == 0 {
-		port = natsserver.RANDOM_PORT
-	}
+func (s *Server) options() *natsserver.Options {
 	s.mu.Lock()
-	cfg := s.cfg
+	cfg, addr, wsAddr := s.cfg, s.addr, s.wsAddr
 	s.mu.Unlock()
+	host, port := hostPort(addr)
 	users := append(roleUsers(cfg), internalUsers(cfg, s.password)...)
 	return &natsserver.Options{
 		ServerName:             "brock-" + s.cfg.Hub,
@@ -83,7 +92,17 @@ func (s *Server) options(addr string) *natsserver.Options {
 		TLS:                    s.cfg.TLS != nil,
 		TLSConfig:              s.cfg.TLS,
 		TLSTimeout:             tlsTimeout.Seconds(),
+		Websocket:              cfg.WebSocket.options(wsAddr, cfg.TLS),
 	}
+}
+
+// hostPort is an address as nats-server's options have it.
+func hostPort(addr string) (host string, port int) {
+	host, text, _ := net.SplitHostPort(addr)
+	if port, _ = strconv.Atoi(text); port == 0 {
+		port = natsserver.RANDOM_PORT
+	}
+	return host, port
 }
 
 // awaitReady waits until ns accepts connections, fails, or ctx ends.

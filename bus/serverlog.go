@@ -33,11 +33,12 @@ func (l *serverLog) Errorf(format string, v ...any) {
 	l.log.Error(line(format, v))
 }
 
-// Warnf lowers two warnings about what was chosen with open eyes: passwords
-// are 256 random bits and need no bcrypt, and large payloads carry imports.
+// Warnf lowers warnings about what was chosen with open eyes: passwords are 256
+// random bits and need no bcrypt, large payloads carry imports, and without TLS
+// WebSocket is on loopback.
 func (l *serverLog) Warnf(format string, v ...any) {
 	text := line(format, v)
-	if strings.Contains(text, "Plaintext passwords") || strings.Contains(text, "Maximum payloads") {
+	if strings.Contains(text, "Plaintext passwords") || strings.Contains(text, "Maximum payloads") || strings.Contains(text, "Websocket not configured with TLS") {
 		l.log.Debug(text)
 		return
 	}

@@ -71,6 +71,9 @@ func (o *serveOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.cfg.NATSAddr, "nats-addr", bus.DefaultAddr, "`host:port` for NATS, loopback unless there is TLS; port 0 picks a free one")
 	f.StringVar(&o.cfg.HTTPAddr, "http-addr", "127.0.0.1:8420", "`host:port` for HTTP, loopback unless there is TLS; port 0 picks a free one, empty means none")
 	f.StringSliceVar(&o.cfg.HTTPHosts, "http-hosts", nil, "`names` under which HTTP is asked besides its address, such as behind a proxy")
+	f.StringVar(&o.cfg.WebSocket.Addr, "ws-addr", "", "`host:port` for NATS over WebSocket, viewers only, loopback unless there is TLS (default none)")
+	f.StringSliceVar(&o.cfg.WebSocket.Origins, "ws-origins", nil, "`origins` of the pages that may use it, https://a.example,… (default its own host and port)")
+	f.BoolVar(&o.cfg.WebSocket.Plain, "ws-plain", false, "let it listen without TLS")
 	f.StringVar(&o.cfg.TLS.Cert, "tls-cert", "", "`file` with the certificate for NATS and HTTP, in PEM")
 	f.StringVar(&o.cfg.TLS.Key, "tls-key", "", "`file` with its private key")
 	f.StringVar(&o.cfg.Schedule, "schedule", "@daily", "when to back up: five cron fields, @daily, @every 10m or off")
@@ -139,7 +142,8 @@ func (c *cli) checkDoors(cfg app.Config) error {
 		return usagef("TLS needs both files, --tls-cert and --tls-key")
 	}
 	return c.checkPart("nats_addr", app.Config{NATSAddr: cfg.NATSAddr, TLS: cfg.TLS},
-		c.checkPart("http_addr", app.Config{HTTPAddr: cfg.HTTPAddr, TLS: cfg.TLS}, nil))
+		c.checkPart("http_addr", app.Config{HTTPAddr: cfg.HTTPAddr, TLS: cfg.TLS},
+			c.checkPart("ws_addr", app.Config{WebSocket: cfg.WebSocket, TLS: cfg.TLS}, nil)))
 }
 
 // checkPart lets the hub judge one setting, before what comes next.

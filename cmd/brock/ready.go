@@ -16,7 +16,7 @@ func (c *cli) printReady(hub *app.Hub, cfg app.Config) error {
 	cfg = cfg.WithDefaults()
 	if c.json {
 		return c.printJSON(map[string]any{"hub": hub.Name(), "data": cfg.Data, "vault": cfg.Vault,
-			"nats_url": hub.NATSURL(), "http_url": hub.HTTPURL(), "tables": hub.Tables()})
+			"nats_url": hub.NATSURL(), "http_url": hub.HTTPURL(), "ws_url": hub.WebSocketURL(), "tables": hub.Tables()})
 	}
 	flag := c.dataFlag()
 	c.say("brock %s: the hub %q is ready", app.Release, hub.Name())
@@ -26,6 +26,9 @@ func (c *cli) printReady(hub *app.Hub, cfg app.Config) error {
 	c.say("  NATS    %s", hub.NATSURL())
 	if url := hub.HTTPURL(); url != "" {
 		c.say("  HTTP    %s", url)
+	}
+	if url := hub.WebSocketURL(); url != "" {
+		c.say("  WS      %s", url)
 	}
 	c.say("  backup  %s, %d snapshots kept", cfg.Schedule, cfg.Keep)
 	c.say("  tables  %s", wrap(hub.Tables(), 70, "          "))

@@ -23,6 +23,9 @@ var settings = []setting{
 	{"nats_addr", "127.0.0.1:4222", "Where NATS listens, on loopback only unless there is TLS. Port 0 picks a free one."},
 	{"http_addr", "127.0.0.1:8420", "Where HTTP listens, on loopback only unless there is TLS. Port 0 picks a free one,\n\"\" means none."},
 	{"http_hosts", "[brock.example.com]", "Names under which HTTP is asked, such as behind a proxy, besides loopback names and the\naddress itself. A request for another Host is refused."},
+	{"ws_addr", "127.0.0.1:9222", "Where NATS listens for browsers, over WebSocket. Only viewers come in this way. On loopback\nonly unless there is TLS. By default nowhere."},
+	{"ws_origins", "[https://status.example.com]", "The origins of the pages that may use it. By default only that of the listener itself,\nsuch as behind a proxy."},
+	{"ws_plain", "false", "Whether it listens without TLS."},
 	{"tls_cert", "/etc/brock/tls.crt", "The certificate that NATS and HTTP show, in PEM, followed by those between it and the\nauthority's. Read again when it changes, without a restart."},
 	{"tls_key", "/etc/brock/tls.key", "Its private key."},
 	{"tls_ca", "/etc/brock/ca.crt", "The authority's certificate, for commands that ask a hub with TLS. By default the one\nthat the hub was started with, or the system's."},
@@ -49,7 +52,7 @@ var settings = []setting{
 
 // Settings that take several values, and those that are not shown.
 var (
-	listSettings   = []string{"tables", "http_hosts", "alert_webhook"}
+	listSettings   = []string{"tables", "http_hosts", "ws_origins", "alert_webhook"}
 	secretSettings = []string{"alert_webhook", "alert_secret", "heartbeat_url"}
 )
 

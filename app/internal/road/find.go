@@ -25,13 +25,14 @@ var ErrRunning = errors.New("another hub runs on this data directory")
 // Presence is <data>/hub.json: how a command finds the hub that runs on a data
 // directory. It is gone after a clean stop, and stale when brock.lock is free.
 type Presence struct {
-	Hub       string    `json:"hub"`
-	PID       int       `json:"pid"`
-	StartedAt time.Time `json:"started_at"`
-	NATSURL   string    `json:"nats_url"`
-	HTTPURL   string    `json:"http_url"`
-	TLSName   string    `json:"tls_name,omitempty"` // that the certificate is for; the addresses may not be in it
-	TLSCA     string    `json:"tls_ca,omitempty"`   // the file with the authority's certificate
+	Hub          string    `json:"hub"`
+	PID          int       `json:"pid"`
+	StartedAt    time.Time `json:"started_at"`
+	NATSURL      string    `json:"nats_url"`
+	HTTPURL      string    `json:"http_url"`
+	WebSocketURL string    `json:"ws_url,omitempty"`   // where browsers speak NATS
+	TLSName      string    `json:"tls_name,omitempty"` // that the certificate is for; the addresses may not be in it
+	TLSCA        string    `json:"tls_ca,omitempty"`   // the file with the authority's certificate
 }
 
 // Find returns the presence of the hub that runs on the data directory. ok is false
