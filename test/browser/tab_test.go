@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +21,8 @@ import (
 
 // newHub is a hub with HTTP. It comes back at the same address.
 func newHub(t *testing.T, opts ...harness.Option) *harness.Harness {
-	chromium(t)
+	t.Helper()
+	browser(t)
 	h := harness.New(t, append(opts, harness.Configure(func(c *app.Config) { c.HTTPAddr = "127.0.0.1:0" }))...)
 	u, err := url.Parse(h.Hub().HTTPURL())
 	require.NoError(t, err)
@@ -32,29 +30,25 @@ func newHub(t *testing.T, opts ...harness.Option) *harness.Harness {
 	return h
 }
 
-// tab is a browser's tab that shows a hub's page. Whatever goes wrong in it fails the
-// test at its end: an exception, an error on the console, something that the content
-// security policy refused, a request to anybody but the hub.
+// tab is a browser's tab. Whatever goes wrong in it fails the test at its end: an
+// exception, an error on the console, something that the content security policy
+// refused, a request to anybody but whose page it is and those that were allowed.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
-	hub string
 
 	mu    sync.Mutex
+	hosts []string // that may be asked, with scheme
 	wrong []string
 	asked int
 }
 
-func newTab(t *testing.T, h *harness.Harness) *tab {
+// openTab opens an empty tab in a browser context of its own: it knows no cookie.
+func openTab(t *testing.T, hosts ...string) *tab {
 	t.Helper()
-	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.NoSandbox,
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-quic", true), chromedp.UserDataDir(t.TempDir()))
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
+	ctx, cancel := chromedp.NewContext(browser(t), chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	b := &tab{t: t, ctx: ctx, hub: h.Hub().HTTPURL()}
+	b := &tab{t: t, ctx: ctx, hosts: hosts}
 	b.do(chromedp.Navigate("about:blank"))
 	require.NoError(t, chromedp.Listen(ctx, b.hear))
 	t.Cleanup(func() {
@@ -63,9 +57,31 @@ func newTab(t *testing.T, h *harness.Harness) *tab {
 		require.Empty(t, b.wrong)
 		require.Positive(t, b.asked, "requests were seen")
 	})
-	b.do(chromedp.EmulateViewport(1280, 900), chromedp.Navigate(b.hub+"/"))
+	b.do(chromedp.EmulateViewport(1280, 900))
+	return b
+}
+
+// newTab is a tab that shows a hub's page.
+func newTab(t *testing.T, h *harness.Harness) *tab {
+	t.Helper()
+	return newTabAt(t, h.Hub().HTTPURL())
+}
+
+func newTabAt(t *testing.T, hub string) *tab {
+	t.Helper()
+	b := openTab(t, hub)
+	b.do(chromedp.Navigate(hub + "/"))
 	b.wait(`!document.getElementById("login").hidden`)
 	return b
+}
+
+func (b *tab) may(addr string) bool {
+	for _, h := range b.hosts {
+		if strings.HasPrefix(addr, h+"/") || addr == h {
+			return true
+		}
+	}
+	return strings.HasPrefix(addr, "data:") || addr == "about:blank"
 }
 
 func (b *tab) hear(ev any) {
@@ -74,8 +90,12 @@ func (b *tab) hear(ev any) {
 	switch e := ev.(type) {
 	case *network.EventRequestWillBeSent:
 		b.asked++
-		if !strings.HasPrefix(e.Request.URL, b.hub+"/") && !strings.HasPrefix(e.Request.URL, "data:") {
+		if !b.may(e.Request.URL) {
 			b.wrong = append(b.wrong, "a request to "+e.Request.URL)
+		}
+	case *network.EventWebSocketCreated:
+		if !b.may(e.URL) {
+			b.wrong = append(b.wrong, "a WebSocket to "+e.URL)
 		}
 	case *runtime.EventExceptionThrown:
 		b.wrong = append(b.wrong, fmt.Sprintf("an exception: %+v", e.ExceptionDetails))
@@ -102,11 +122,19 @@ func eval[T any](b *tab, js string) T {
 	return v
 }
 
+// promised returns what a promise becomes.
+func promised[T any](b *tab, js string) T {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](js, chromedp.EvalAwaitPromise))
+	require.NoError(b.t, err, js)
+	return v
+}
+
 // wait until an expression is true; the page itself looks, so that nothing is missed
 // between two looks from here.
 func (b *tab) wait(js string) {
 	b.t.Helper()
-	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`new Promise((done) => {
+	text := promised[string](b, `new Promise((done) => {
 		const end = Date.now() + 40000;
 		const look = () => {
 			let ok = false;
@@ -116,8 +144,7 @@ func (b *tab) wait(js string) {
 			else setTimeout(look, 15);
 		};
 		look();
-	})`, chromedp.EvalAwaitPromise))
-	require.NoError(b.t, err, js)
+	})`)
 	require.Empty(b.t, text, "waited in vain for %s", js)
 }
 
@@ -148,72 +175,19 @@ func (b *tab) signIn(token string) {
 	b.wait(`document.querySelector("#verdict").dataset.level`)
 }
 
-func (b *tab) scheme(dark bool) {
+// media sets what the page is told of its reader's wishes.
+func (b *tab) media(dark, still bool) {
 	b.t.Helper()
-	value := "light"
-	if dark {
-		value = "dark"
+	value := func(yes bool, a, b string) string {
+		if yes {
+			return a
+		}
+		return b
 	}
 	b.do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
 		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: value}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: value(dark, "dark", "light")},
+				{Name: "prefers-reduced-motion", Value: value(still, "reduce", "no-preference")}}})
 		return chromedp.Void{}, err
 	})
 }
-
-// widths are a phone's, a laptop's and a wall's.
-var widths = map[int64]int64{360: 740, 1280: 900, 3840: 2160}
-
-// shots shows the page at all widths, in both schemes: nothing sticks out, texts can
-// be read. Pictures go to the directory that BROCK_SCREENSHOTS names.
-func (b *tab) shots(name string) {
-	b.t.Helper()
-	dir := os.Getenv("BROCK_SCREENSHOTS")
-	for _, dark := range []bool{false, true} {
-		b.scheme(dark)
-		var faint []string
-		for w, height := range widths {
-			b.do(chromedp.EmulateViewport(w, height))
-			require.LessOrEqual(b.t, eval[int64](b, "document.documentElement.scrollWidth"), w, "%s at %d sticks out", name, w)
-			faint = append(faint, eval[[]string](b, faintTexts)...)
-			if dir != "" {
-				picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
-				require.NoError(b.t, err)
-				require.NoError(b.t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-dark=%t.png", name, w, dark)), picture, 0o644))
-			}
-		}
-		slices.Sort(faint)
-		require.Empty(b.t, slices.Compact(faint), "%s, dark: %t: less contrast than 4.5 : 1", name, dark)
-	}
-	require.Empty(b.t, eval[[]string](b, nameless), name)
-	b.do(chromedp.EmulateViewport(1280, 900))
-	b.scheme(false)
-}
-
-// faintTexts are the visible texts whose contrast is below WCAG's AA.
-const faintTexts = `(() => {
-	const parts = (c) => { const m = c.match(/[\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m; };
-	const light = (c) => { const [r, g, b] = c.slice(0, 3).map((v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-	const ground = (n) => { for (; n; n = n.parentElement) { const c = parts(getComputedStyle(n).backgroundColor); if (c[3] === 1) return c; } return [255, 255, 255, 1]; };
-	const out = new Set();
-	const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-	while (walk.nextNode()) {
-		const n = walk.currentNode.parentElement;
-		if (!walk.currentNode.textContent.trim() || n.closest("[hidden], :disabled, .hide, noscript, option, svg, dialog:not([open])") || !n.checkVisibility()) continue;
-		const a = light(parts(getComputedStyle(n).color)), b = light(ground(n));
-		const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-		if (ratio < 4.5) out.add(walk.currentNode.textContent.trim() + " " + ratio.toFixed(2));
-	}
-	return [...out];
-})()`
-
-// nameless are controls without a name, headers without a scope, pictures without words.
-const nameless = `(() => {
-	const named = (n) => (n.getAttribute("aria-label") || n.textContent || n.title || "").trim() || (n.labels && [...n.labels].some((l) => l.textContent.trim())) || (n.getAttribute("aria-labelledby") || "").split(" ").some((id) => document.getElementById(id)?.textContent.trim());
-	const bad = [...document.querySelectorAll("button, input, select, a, summary, progress, dialog[open], section, [role=img], [role=group]")].filter((n) => !named(n)).map((n) => n.outerHTML.slice(0, 120));
-	bad.push(...[...document.querySelectorAll("th:not([scope]), img:not([alt])")].map((n) => n.outerHTML.slice(0, 120)));
-	const ids = [...document.querySelectorAll("[id]")].map((n) => n.id);
-	bad.push(...ids.filter((id, i) => ids.indexOf(id) !== i).map((id) => "id twice: " + id));
-	if (!document.documentElement.lang || !document.title) bad.push("no language or title");
-	return bad;
-})()`

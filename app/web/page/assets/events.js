@@ -57,7 +57,7 @@ function words(e) {
     case "recovery_failed":
       return `${text(e.table)}: ${text(e.reason ?? e.error)}`;
     case "corruption_detected":
-      return [text(e.table), text(e.file), text(e.error)].filter(Boolean).join(": ");
+      return [text(e.table), text(e.error).includes(text(e.file)) ? "" : text(e.file), text(e.error)].filter(Boolean).join(": ");
     case "drill_complete":
     case "drill_failed":
     case "verify_complete":

@@ -89,7 +89,7 @@ function connection() {
 function draw() {
   const h = state.health;
   if (!h) return;
-  const v = verdict(h);
+  const v = verdict(h, run.under());
   say($("verdict"), v.text);
   mark($("verdict"), "data-level", v.level);
   const lines = $("conditions");

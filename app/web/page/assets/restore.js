@@ -128,7 +128,7 @@ export function dialog(done) {
     const later = good.reduce((a, r) => a + r.later_commits, 0);
     const nodes = [];
     if (results.length > 1) {
-      nodes.push(el("div", { class: "scroll" }, el("table", { class: "plain" }, el("thead", {}, el("tr", {}, ...["Table", "Records", "Left out", "To read"].map((t, i) => el("th", { scope: "col", class: i ? "num" : null, text: t })))),
+      nodes.push(el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "What it would do to each table" }, el("table", { class: "plain" }, el("thead", {}, el("tr", {}, ...["Table", "Records", "Left out", "To read"].map((t, i) => el("th", { scope: "col", class: i ? "num" : null, text: t })))),
         el("tbody", {}, ...results.map((r) => el("tr", {}, el("th", { scope: "row", text: r.table }), r.error ? el("td", { colspan: 3, class: "bad", text: r.error }) : el("td", { class: "num", text: count(r.records) }),
           r.error ? null : el("td", { class: "num", text: plural(r.later_commits, "commit") }), r.error ? null : el("td", { class: "num", text: bytes(r.read_bytes) })))))));
     }

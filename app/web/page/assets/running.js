@@ -26,12 +26,12 @@ export function running(view) {
 
   function progress(p) {
     const stage = stages[p.stage] ?? String(p.stage);
-    const part = p.total > 0 ? Math.min(1, p.done / p.total) : null;
+    const part = p.total > 0 ? Math.min(1, p.done / p.total) : 1; // of nothing, all is done
     if (run && p.run === run.id) {
       run.tables.set(p.table, part);
       run.bytes.set(p.table, p.done);
     }
-    view.progress(p.table, { text: part === null ? stage : `${stage} ${Math.round(100 * part)} %`, part });
+    view.progress(p.table, { text: part === 1 && p.stage === "copy" ? "copied" : `${stage} ${Math.round(100 * part)} %`, part });
     clearTimeout(timers.get(p.table));
     timers.set(p.table, setTimeout(() => clear(p.table), forget));
     draw();
@@ -72,5 +72,5 @@ export function running(view) {
     ready = false;
     draw();
   }
-  return { event, progress, live, draw, forget: forgetAll };
+  return { event, progress, live, draw, forget: forgetAll, under: () => ready && run !== null };
 }

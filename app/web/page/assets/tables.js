@@ -81,8 +81,7 @@ export function tables(actions) {
     }
     say(r.stage, p.text);
     r.meter.setAttribute("aria-label", `${p.text}, ${name}`);
-    if (p.part === null) r.meter.removeAttribute("value");
-    else r.meter.value = Math.round(1000 * p.part);
+    r.meter.value = Math.round(1000 * p.part);
   }
 
   function find() {
@@ -108,6 +107,7 @@ function patch(r, t, listing, scale) {
   mark(r.state, "data-level", t.status === "ok" ? "ok" : t.status === "restoring" ? "warning" : "bad");
   mark(r.row, "data-state", t.status);
   say(r.why, t.error ?? "");
+  mark(r.why, "title", t.error || null);
 }
 
 function when(node, at) {
