@@ -2,6 +2,7 @@ package browser
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brockdb/brock/app"
 	"github.com/brockdb/brock/app/remote"
 	"github.com/brockdb/brock/bus"
 	"github.com/stretchr/testify/require"
@@ -115,15 +117,26 @@ func TestTheHubIsKilled(t *testing.T) {
 	require.True(t, eval[bool](b, "window.same"), "no reload")
 }
 
-// realData is the file of real input that lies beside the checkout, if it does.
-func realData(t *testing.T) string {
+// input is the file of real input that lies beside the checkout, or where there is none
+// some that is made up, for the nine tables; and how many records it has.
+func input(t *testing.T) (file string, records int) {
 	t.Helper()
-	path, err := filepath.Abs("../../../shared/data/agenthub.jsonl.gz")
+	file, err := filepath.Abs("../../../shared/data/agenthub.jsonl.gz")
 	require.NoError(t, err)
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("needs the real input beside the checkout: " + err.Error())
+	if _, err := os.Stat(file); err == nil {
+		return file, 53929
 	}
-	return path
+	t.Log("the real input is not beside the checkout: some is made up")
+	var b strings.Builder
+	for _, table := range app.DefaultTables() {
+		for i := range 300 {
+			fmt.Fprintf(&b, `{"table":%q,"key":"key-%d","value":%q}`+"\n", table, i, value(i))
+		}
+		records += 300
+	}
+	file = filepath.Join(t.TempDir(), "input.jsonl")
+	require.NoError(t, os.WriteFile(file, []byte(b.String()), 0o600))
+	return file, records
 }
 
 // await looks until something is so; the page is asked elsewhere, by [tab.wait].

@@ -152,7 +152,7 @@ func TestTextsOfEventsAreTexts(t *testing.T) {
 	b.has("#events", evil)
 	b.has("#verdict", "task_queue")
 	require.Zero(t, eval[int](b, `document.querySelectorAll("#app script, #events img").length + (window.hit || 0)`))
-	b.shots("failed-run")
+	b.shots("partial-run")
 }
 
 // Fault 10: an answer about health that does not come holds up nothing else.
