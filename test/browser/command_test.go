@@ -144,4 +144,3 @@ func await(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	require.Eventually(t, is, 40*time.Second, 20*time.Millisecond, what)
 }
-

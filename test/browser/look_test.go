@@ -83,7 +83,9 @@ func TestTheHistoryIsFiltered(t *testing.T) {
 	b := newTab(t, h)
 	b.signIn(h.Hub().Credentials().Viewer.Token)
 	b.has("#events-sum", "4 events")
-	titles := func() []string { return eval[[]string](b, `[...document.querySelectorAll("#events li b")].map((e) => e.textContent)`) }
+	titles := func() []string {
+		return eval[[]string](b, `[...document.querySelectorAll("#events li b")].map((e) => e.textContent)`)
+	}
 	pick := func(kind, words string) []string {
 		eval[any](b, fmt.Sprintf(`(() => { const k = document.querySelector("#kind"), w = document.querySelector("#words"); k.value = %q; w.value = %q;
 			k.dispatchEvent(new Event("change")); w.dispatchEvent(new Event("input")); })()`, kind, words))

@@ -189,7 +189,9 @@ func TestTheGuideForBrowsers(t *testing.T) {
 	b.has("p", "live")
 	h.Backup()
 	b.has("ol", "backup_complete complete")
-	lines := func() []string { return eval[[]string](b, `[...document.querySelectorAll("li")].map((l) => l.textContent)`) }
+	lines := func() []string {
+		return eval[[]string](b, `[...document.querySelectorAll("li")].map((l) => l.textContent)`)
+	}
 	require.Len(t, lines(), 2)
 	h.StopNATS()
 	b.has("p", "disconnect")
