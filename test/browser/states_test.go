@@ -108,6 +108,8 @@ func TestABackupUnderWay(t *testing.T) {
 	b.click("#backup")
 	b.has("#run", "A backup of 9 tables is under way")
 	b.has("#backup-out", "Asked")
+	b.has("#run", "8 done")
+	b.has("tr[data-table=thread_replies] .work", "copied")
 	require.True(t, eval[bool](b, `document.querySelector("#backup").disabled`), "once is enough")
 	b.shots("backup-under-way")
 	held.Lift()

@@ -82,7 +82,7 @@ function picture(runs) {
   return el("figure", {},
     svg("svg", { class: "runs", role: "img", "aria-label": label, viewBox: `0 -12 ${width} ${mid + low + 16}`, preserveAspectRatio: "xMinYMid meet" },
       svg("line", { class: "axis", x1: 0, x2: width, y1: mid - 4, y2: mid - 4 }), ...cols),
-    el("figcaption", { class: "quiet" }, `From ${moment(runs[0].timestamp)} to ${moment(runs.at(-1).timestamp)}. Above the line: bytes in the vault, up to ${bytes(up)}. Below: how long it took, up to ${span(down)}. ✕ failed, ! in part.`),
+    el("figcaption", { class: "quiet" }, `${runs.length > 1 ? `From ${moment(runs[0].timestamp)} to ${moment(runs.at(-1).timestamp)}. ` : ""}Above the line: bytes in the vault, up to ${bytes(up)}. Below: how long it took, up to ${span(down)}. ✕ failed, ! in part.`),
     el("details", {}, el("summary", { text: "The runs as a table" }), el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "The runs as a table" }, el("table", { class: "plain" },
       el("thead", {}, el("tr", {}, ...["When", "Outcome", "Tables", "Bytes", "Took", "Asked by"].map((t, i) => el("th", { scope: "col", class: i > 1 && i < 5 ? "num" : null, text: t })))), el("tbody", {}, ...rows)))));
 }

@@ -9,10 +9,15 @@ const forget = 8000; // a hint that nothing follows says nothing any more
 export function running(view) {
   let run = null; // { id, tables: Map(name → part or null), total }
   let ready = false;
+  let early = null; // hints of a run whose beginning was not told yet: they come another way
   const timers = new Map();
 
   function event(e) {
-    if (e.type === "backup_started") run = { id: e.run, at: e.timestamp, tables: new Map((e.tables ?? []).map((t) => [t, null])), bytes: new Map() };
+    if (e.type === "backup_started") {
+      run = { id: e.run, at: e.timestamp, tables: new Map((e.tables ?? []).map((t) => [t, null])), bytes: new Map() };
+      for (const p of early?.run === e.run ? early.hints.values() : []) count(p);
+      early = null;
+    }
     if (/^backup_(complete|failed)$/.test(e.type)) {
       for (const t of run?.tables.keys() ?? []) clear(t);
       run = null;
@@ -26,15 +31,23 @@ export function running(view) {
 
   function progress(p) {
     const stage = stages[p.stage] ?? String(p.stage);
-    const part = p.total > 0 ? Math.min(1, p.done / p.total) : 1; // of nothing, all is done
-    if (run && p.run === run.id) {
-      run.tables.set(p.table, part);
-      run.bytes.set(p.table, p.done);
+    const part = share(p);
+    if (run && p.run === run.id) count(p);
+    else if (p.stage === "copy") {
+      if (early?.run !== p.run) early = { run: p.run, hints: new Map() };
+      early.hints.set(p.table, p);
     }
     view.progress(p.table, { text: part === 1 && p.stage === "copy" ? "copied" : `${stage} ${Math.round(100 * part)} %`, part });
     clearTimeout(timers.get(p.table));
     timers.set(p.table, setTimeout(() => clear(p.table), forget));
     draw();
+  }
+
+  const share = (p) => (p.total > 0 ? Math.min(1, p.done / p.total) : 1); // of nothing, all is done
+
+  function count(p) {
+    run.tables.set(p.table, share(p));
+    run.bytes.set(p.table, p.done);
   }
 
   function clear(table) {
@@ -68,7 +81,7 @@ export function running(view) {
   }
   function forgetAll() {
     for (const t of [...timers.keys()]) clear(t);
-    run = null;
+    run = early = null;
     ready = false;
     draw();
   }
