@@ -59,11 +59,11 @@ func TestWhatIsAtRisk(t *testing.T) {
 	b.has("#lag", "Nothing waits")
 	h.FS.On(harness.AnyChange, "vault/log/*").Fail(fmt.Errorf("the vault is away"))
 	h.Put("jobs", "k", value(1))
-	h.Backup() // an event: the page looks again
 	await(t, "something waits", func() bool {
 		c := h.Hub().Health(t.Context()).ChangeLog
 		return c != nil && c.WaitingBytes > 0
 	})
+	h.Backup() // an event: the page looks again
 	b.wait(`/^the last .+, .+B$/.test(document.querySelector("#fact-rpo").textContent)`)
 	b.has("#lag", "wait for the vault")
 }
