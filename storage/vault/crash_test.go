@@ -1,96 +1,95 @@
 package vault
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
+	"flag"
 	"strings"
 	"testing"
 
 	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/disk"
+	"github.com/brockdb/brock/storage/disk/disktest"
 	"github.com/stretchr/testify/require"
 )
 
+var crashSeeds = flag.Int("crash-seeds", 2, "how often to cut the power behind each step, at each of five probabilities")
+
 var crashTables = []string{"task", "task_queue"}
 
-// life is what happens in the crash tests: a run over two tables, retention, a
-// drill. It returns how far it got.
-func life(t *testing.T, fsys disk.FS, dir, scratch string) (reached string, err error) {
-	v, err := Open(fsys, dir, me, Options{})
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = v.Close() }()
+// life is what happens in the crash tests: a run over two tables, retention, a drill.
+// What is acknowledged it marks.
+func life(t *testing.T, rec *disktest.Recorder, dir string) {
+	v := openVault(t, rec, dir)
 	v.build = fakeBuild
-	snaps, err := tryBackup(t, v, 2, records(30), crashTables...)
-	if len(snaps) > 0 {
-		reached = snaps[len(snaps)-1].Table
-	}
-	if err != nil {
-		return reached, err
-	}
+	backup(t, v, 2, records(30), crashTables...)
+	rec.Mark("run")
 	for _, table := range crashTables {
-		if _, err := v.Retain(t.Context(), table, 1, 0); err != nil {
-			return "run", err
-		}
+		_, err := v.Retain(t.Context(), table, 1, 0)
+		require.NoError(t, err)
 	}
-	_, err = v.Drill(t.Context(), "task", nameAt(2), scratch)
-	return "run", err
+	_, err := v.Drill(t.Context(), "task", nameAt(2), t.TempDir())
+	require.NoError(t, err)
+	rec.Mark("proof")
+	require.NoError(t, v.Close())
 }
 
-// Wherever the machine stops, and whether or not unsynced renames survived: what is
-// listed is whole, what was acknowledged is there, and the next start goes on.
+// Wherever the power goes, and whatever becomes of what was not synced: what is listed
+// is whole, what was acknowledged is there, and the next start goes on.
 func TestCrashAnywhere(t *testing.T) {
-	base := filepath.Join(t.TempDir(), "base")
-	v := openVault(t, disk.OS, base)
+	const dir = "/vault"
+	base := &disktest.Mem{}
+	v := openVault(t, base, dir)
 	backup(t, v, 0, records(10), crashTables...)
 	backup(t, v, 1, records(20), crashTables...)
 	require.NoError(t, v.Close())
-
-	for _, undo := range []bool{false, true} {
-		crashed := true
-		for n := 1; crashed; n++ {
-			t.Run(fmt.Sprintf("op %d undo %v", n, undo), func(t *testing.T) {
-				dir := filepath.Join(t.TempDir(), "vault")
-				require.NoError(t, os.CopyFS(dir, os.DirFS(base)))
-				rec := newRecFS(dir)
-				rec.stopAt = n
-				reached, err := life(t, rec, dir, t.TempDir())
-				if crashed = rec.dead; !crashed {
-					require.NoError(t, err)
-				} else {
-					require.ErrorIs(t, err, errCrashed)
+	rec, err := disktest.Record(base, disktest.Options{}, "/")
+	require.NoError(t, err)
+	life(t, rec, dir)
+	player := rec.Player()
+	for n := range rec.Steps() + 1 {
+		for _, keep := range []int{0, 25, 50, 75, 100} {
+			for seed := range *crashSeeds {
+				cut := disktest.Cut{Step: n, Keep: keep, Seed: uint64(seed)}
+				if !t.Run(cut.String(), func(t *testing.T) { afterCrash(t, player.At(cut), dir) }) {
+					return
 				}
-				rec.powerOff(undo)
-				afterCrash(t, dir, reached)
-			})
+			}
 		}
 	}
 }
 
-func afterCrash(t *testing.T, dir, reached string) {
-	before := len(temps(t, dir))
-	v := openVault(t, disk.OS, dir)
-	require.Empty(t, temps(t, dir))
+func afterCrash(t *testing.T, d *disktest.Disk, dir string) {
+	told := map[any]bool{}
+	for _, m := range d.Marks {
+		told[m.What] = true
+	}
+	before := len(temps(t, d, dir))
+	v := openVault(t, d, dir)
+	require.Empty(t, temps(t, d, dir))
 	require.Len(t, v.Swept(), before)
 	clean(t, v)
 	l, err := v.List()
 	require.NoError(t, err)
 	require.Empty(t, l.Problems)
 	have := strings.Join(listed(t, v), " ")
-	for i, table := range crashTables {
+	for _, table := range crashTables {
 		newest, err := v.Resolve(table, Latest)
 		require.NoError(t, err)
-		if reached == "run" || reached == crashTables[1] || i == 0 && reached == table {
+		if told[table] {
 			require.Equal(t, nameAt(2), newest.Name)
-		} else {
+			sameEntries(t, records(30), readAll(t, v, table, newest.Name))
+		}
+		if !told["run"] {
 			require.Contains(t, have, table+"/"+nameAt(1)) // no retention before the run was recorded
 		}
 	}
-	if reached == "run" {
+	if told["run"] {
 		_, err := v.Run(runAt(2))
 		require.NoError(t, err)
+	}
+	if told["proof"] {
+		s, err := v.Resolve("task", Latest)
+		require.NoError(t, err)
+		require.NotNil(t, s.ProvenAt)
 	}
 	top, err := v.MaxVersion()
 	require.NoError(t, err)
@@ -106,28 +105,28 @@ func afterCrash(t *testing.T, dir, reached string) {
 
 // An operation that fails while the machine runs on leaves nothing behind.
 func TestEveryErrorOfASnapshot(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "vault")
-	rec := newRecFS(dir)
-	v := openVault(t, rec, dir)
-	rec.ops = nil
+	const dir = "/vault"
+	tap := disktest.NewTap(&disktest.Mem{}, dir)
+	v := openVault(t, tap, dir)
+	tap.Forget()
 	backup(t, v, 0, records(10), "t")
-	ops := len(rec.ops)
-	require.Greater(t, ops, 12)
+	calls := tap.Calls()
+	require.Greater(t, calls, 12)
 	boom := storage.ErrNoSpace
 	failed := 0
-	for n := 1; n <= ops; n++ {
+	for n := 1; n <= calls; n++ {
 		seen := 0
-		rec.fail = func(string) error {
+		tap.Before(func(disktest.Call) error {
 			if seen++; seen == n {
 				return boom
 			}
 			return nil
-		}
+		})
 		snaps, err := tryBackup(t, v, n, records(10), "t")
-		rec.fail = nil
-		require.Empty(t, temps(t, dir), "op %d", n)
+		tap.Before(nil)
+		require.Empty(t, temps(t, tap, dir), "call %d, %v", n, tap.Last())
 		if err == nil {
-			continue // mkdirall happens once only
+			continue // of what does not matter, such as closing what was read
 		}
 		failed++
 		require.ErrorIs(t, err, boom)
@@ -137,4 +136,19 @@ func TestEveryErrorOfASnapshot(t *testing.T) {
 		clean(t, v)
 	}
 	require.GreaterOrEqual(t, failed, 12)
+}
+
+// temps returns all temporary names below dir.
+func temps(t testing.TB, fsys disk.FS, dir string) (found []string) {
+	entries, err := fsys.ReadDir(dir)
+	require.NoError(t, err)
+	for _, e := range entries {
+		name := dir + "/" + e.Name()
+		if strings.HasPrefix(e.Name(), disk.TempPrefix) {
+			found = append(found, name)
+		} else if e.IsDir() {
+			found = append(found, temps(t, fsys, name)...)
+		}
+	}
+	return found
 }

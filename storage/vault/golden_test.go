@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brockdb/brock/storage/disk"
+	"github.com/brockdb/brock/storage/disk/disktest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -20,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite testdata")
 // The transcripts pin the order of writes, fsyncs and renames: what a commit is.
 func TestTranscripts(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "vault")
-	rec := newRecFS(dir)
+	rec := disktest.NewTap(disk.OS, dir)
 	var v *Vault
 	for _, step := range []struct {
 		name string
@@ -45,10 +47,10 @@ func TestTranscripts(t *testing.T) {
 			require.NoError(t, err)
 		}},
 	} {
-		rec.ops = nil
+		rec.Forget()
 		step.do()
 		var lines strings.Builder
-		for _, op := range rec.ops {
+		for _, op := range rec.Changes() {
 			lines.WriteString(randomPart.ReplaceAllString(op, "${1}ID.json") + "\n")
 		}
 		file := filepath.Join("testdata", "transcripts", step.name+".txt")

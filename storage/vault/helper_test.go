@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"maps"
 	"math/rand/v2"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/disk"
+	"github.com/brockdb/brock/storage/disk/disktest"
 	"github.com/stretchr/testify/require"
 	"github.com/zeebo/xxh3"
 )
@@ -88,10 +88,15 @@ func seq(es []storage.Entry) iter.Seq2[storage.Entry, error] {
 
 func openVault(t testing.TB, fsys disk.FS, dir string) *Vault {
 	t.Helper()
-	v, err := Open(fsys, dir, me, Options{})
+	v, err := Open(fsys, dir, me, Options{Lock: lockOf(fsys)})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = v.Close() })
 	return v
+}
+
+// lockOf takes locks where the file system has them.
+func lockOf(fsys disk.FS) func(string) (func() error, error) {
+	return func(file string) (func() error, error) { return disktest.TryLock(fsys, file) }
 }
 
 func newTestVault(t testing.TB) *Vault {
@@ -113,6 +118,9 @@ func tryBackup(t testing.TB, v *Vault, minute int, es []storage.Entry, tables ..
 		s, err := v.WriteSnapshot(t.Context(), SnapshotSpec{Table: table, Run: run.ID, Cut: run.Cut, Ledger: ledgerOf(t, es)}, Source{Entries: seq(es)}, WriteOptions{})
 		if err != nil {
 			return snaps, err
+		}
+		if rec, ok := v.fs.(*disktest.Recorder); ok {
+			rec.Mark(table)
 		}
 		snaps = append(snaps, s)
 		run.Results = append(run.Results, s.Result(time.Second, time.Millisecond))
@@ -190,17 +198,6 @@ func listed(t testing.TB, v *Vault, tables ...string) []string {
 		names = append(names, s.Table+"/"+s.Name)
 	}
 	return names
-}
-
-// temps returns all temporary names below dir.
-func temps(t testing.TB, dir string) (found []string) {
-	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && len(d.Name()) > len(disk.TempPrefix) && d.Name()[:len(disk.TempPrefix)] == disk.TempPrefix {
-			found = append(found, path)
-		}
-		return err
-	}))
-	return found
 }
 
 func randomEntries(rnd *rand.Rand, n, size int) []storage.Entry {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/disk"
+	"github.com/brockdb/brock/storage/disk/disktest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -73,7 +74,7 @@ func TestOpenSweepsTemporaryNamesOnly(t *testing.T) {
 	require.Contains(t, w.Swept(), "tables/t/snapshots/.tmp-c")
 	require.FileExists(t, stranger)
 	require.DirExists(t, v.path("tables/t/snapshots/half"))
-	require.Empty(t, temps(t, v.Dir()))
+	require.Empty(t, temps(t, disk.OS, v.Dir()))
 }
 
 func TestFoldersThatAreNoVault(t *testing.T) {
@@ -95,16 +96,21 @@ func TestFoldersThatAreNoVault(t *testing.T) {
 
 func TestUnwritable(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "vault")
-	rec := newRecFS(dir)
-	readOnly := func(string) error { return os.ErrPermission }
-	rec.fail = readOnly
+	rec := disktest.NewTap(disk.OS, dir)
+	readOnly := func(c disktest.Call) error {
+		if c.Changes() {
+			return os.ErrPermission
+		}
+		return nil
+	}
+	rec.Before(readOnly)
 	_, err := Open(rec, dir, me, Options{})
 	require.ErrorIs(t, err, os.ErrPermission)
 	require.ErrorContains(t, err, "writable")
-	rec.fail = nil
+	rec.Before(nil)
 	v := openVault(t, rec, dir)
 	backup(t, v, 0, records(2), "t")
-	rec.fail = readOnly
+	rec.Before(readOnly)
 	_, err = tryBackup(t, v, 1, records(2), "t")
 	require.ErrorIs(t, err, os.ErrPermission)
 	require.ErrorContains(t, err, dir)
@@ -146,7 +152,7 @@ func TestLostMarker(t *testing.T) {
 func TestReadOnlyBesideALiveOwner(t *testing.T) {
 	v := newTestVault(t)
 	s := backup(t, v, 0, records(3), "t")[0]
-	rec := newRecFS(v.Dir())
+	rec := disktest.NewTap(disk.OS, v.Dir())
 	r, err := OpenReadOnly(rec, v.Dir())
 	require.NoError(t, err)
 	require.Equal(t, me, r.Owner())
@@ -162,7 +168,7 @@ func TestReadOnlyBesideALiveOwner(t *testing.T) {
 	_, _, err = r.DrillTables(t.Context(), t.TempDir())
 	require.ErrorIs(t, err, ErrReadOnly)
 	require.NoError(t, r.Close())
-	require.Empty(t, rec.ops)
+	require.Empty(t, rec.Changes())
 }
 
 // Everything at once, with the race detector looking on.

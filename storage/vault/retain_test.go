@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/disk"
+	"github.com/brockdb/brock/storage/disk/disktest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -38,7 +40,7 @@ func TestRetainKeepsTheNewest(t *testing.T) {
 	require.Empty(t, retain(t, v, "task", 3))
 	require.Empty(t, retain(t, v, "never-seen", 3))
 	clean(t, v)
-	require.Empty(t, temps(t, v.Dir()))
+	require.Empty(t, temps(t, disk.OS, v.Dir()))
 	_, err := v.Retain(t.Context(), "task", 0, 0)
 	require.ErrorIs(t, err, storage.ErrInvalid)
 	_, err = v.Retain(t.Context(), "../task", 1, 0)
@@ -139,21 +141,21 @@ func TestRetainLeavesWhatIsInUse(t *testing.T) {
 // A removal that was recorded but not made must not excuse a later loss.
 func TestInterruptedRemovalIsForgottenWhenKept(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "vault")
-	rec := newRecFS(dir)
+	rec := disktest.NewTap(disk.OS, dir)
 	v := openVault(t, rec, dir)
 	for m := range 2 {
 		backup(t, v, m, records(m), "t")
 	}
-	rec.fail = func(op string) error {
-		if op[:6] == "rename" && filepath.Base(op) == tempRemoved(0) {
+	rec.Before(func(c disktest.Call) error {
+		if c.Verb == disktest.Rename && filepath.Base(c.To) == tempRemoved(0) {
 			return errors.New("no")
 		}
 		return nil
-	}
+	})
 	removed, err := v.Retain(t.Context(), "t", 1, 0)
 	require.Error(t, err)
 	require.Empty(t, removed)
-	rec.fail = nil
+	rec.Before(nil)
 	clean(t, v)
 	require.Empty(t, retain(t, v, "t", 2))
 	require.NoError(t, os.RemoveAll(v.snapDir("t", nameAt(0))))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/disk"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -95,7 +96,7 @@ func TestLimiterGivesUpWithTheContext(t *testing.T) {
 	es := randomEntries(rand.New(rand.NewPCG(3, 4)), 500, 20_000)
 	_, err := v.WriteSnapshot(ctx, SnapshotSpec{"t", runAt(0), cutAt(0), ledgerOf(t, es)}, Source{Entries: seq(es)}, WriteOptions{Limiter: NewLimiter(1000)})
 	require.Error(t, err)
-	require.Empty(t, temps(t, v.Dir()))
+	require.Empty(t, temps(t, disk.OS, v.Dir()))
 	require.Empty(t, listed(t, v))
 	require.Nil(t, NewLimiter(0))
 }
@@ -121,7 +122,7 @@ func TestWriteRefuses(t *testing.T) {
 			require.ErrorAs(t, err, &d)
 			require.Equal(t, "t", d.Table)
 			require.Empty(t, listed(t, v))
-			require.Empty(t, temps(t, v.Dir()))
+			require.Empty(t, temps(t, disk.OS, v.Dir()))
 			clean(t, v)
 		})
 	}
@@ -148,7 +149,7 @@ func TestWriteStops(t *testing.T) {
 		}
 	}}, WriteOptions{})
 	require.ErrorIs(t, err, context.Canceled)
-	require.Empty(t, temps(t, v.Dir()))
+	require.Empty(t, temps(t, disk.OS, v.Dir()))
 	require.Empty(t, listed(t, v))
 
 	backup(t, v, 0, es, "t")
