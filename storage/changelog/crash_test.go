@@ -1,6 +1,7 @@
 package changelog
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,8 +9,11 @@ import (
 
 	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/disk"
+	"github.com/brockdb/brock/storage/disk/disktest"
 	"github.com/stretchr/testify/require"
 )
+
+var crashSeeds = flag.Int("crash-seeds", 2, "how often to cut the power behind each step, at each of five probabilities")
 
 // small is a log of n segments with two commits each, one of table a and one of b.
 func small(t testing.TB, l *Log, n int) (all []Commit, before map[string]storage.Ledger) {
@@ -38,75 +42,75 @@ func more(t testing.TB, l *Log) (Commit, error) {
 	return c, err
 }
 
-// life is what happens in the crash tests. It returns the log's end by what was
-// acknowledged, and what was asked to go.
-func life(t *testing.T, fsys disk.FS, dir string) (end, removed storage.Version, err error) {
-	end = 60
-	l, err := Open(fsys, dir, vaultID, hubID, Options{})
-	if err != nil {
-		return end, 0, err
-	}
-	for range 2 {
-		if _, err = more(t, l); err != nil {
-			return end, 0, err
-		}
-		end = l.Through()
-	}
-	if _, err = l.Merge(t.Context(), MergeOptions{Fanout: 4}); err != nil {
-		return end, 0, err
-	}
-	for range 2 {
-		if _, err = more(t, l); err != nil {
-			return end, 0, err
-		}
-		end = l.Through()
-	}
-	_, err = l.Remove(t.Context(), 80)
-	return end, 80, err
+// told is what a test was told of the log.
+type told struct {
+	end     storage.Version // commits up to here are in it
+	removed storage.Version // segments up to here may be gone
 }
 
-// Wherever the machine stops, and whether or not unsynced renames survived: what was
+// life is what happens in the crash tests. What is acknowledged it marks.
+func life(t *testing.T, rec *disktest.Recorder, dir string) {
+	l := openLog(t, rec, dir)
+	grow := func() {
+		for range 2 {
+			_, err := more(t, l)
+			require.NoError(t, err)
+			rec.Mark(told{end: l.Through()})
+		}
+	}
+	grow()
+	done, err := l.Merge(t.Context(), MergeOptions{Fanout: 4})
+	require.NoError(t, err)
+	require.True(t, done)
+	grow()
+	rec.Mark(told{end: l.Through(), removed: 80})
+	removed, err := l.Remove(t.Context(), 80)
+	require.NoError(t, err)
+	require.NotEmpty(t, removed)
+}
+
+// Wherever the power goes, and whatever becomes of what was not synced: what was
 // acknowledged is there, the chain is whole, and the next start goes on.
 func TestCrashAnywhere(t *testing.T) {
-	base := filepath.Join(t.TempDir(), "base")
-	all, _ := small(t, openLog(t, disk.OS, base), 6)
-	for _, undo := range []bool{false, true} {
-		crashed := true
-		for n := 1; crashed; n++ {
-			t.Run(fmt.Sprintf("op %d undo %v", n, undo), func(t *testing.T) {
-				dir := filepath.Join(t.TempDir(), "log")
-				require.NoError(t, os.CopyFS(dir, os.DirFS(base)))
-				rec := newRecFS(dir)
-				rec.stopAt = n
-				end, removed, err := life(t, rec, dir)
-				if crashed = rec.dead; !crashed {
-					require.NoError(t, err)
-				} else {
-					require.ErrorIs(t, err, errCrashed)
+	const dir = "/log"
+	base := &disktest.Mem{}
+	all, _ := small(t, openLog(t, base, dir), 6)
+	rec, err := disktest.Record(base, disktest.Options{}, "/")
+	require.NoError(t, err)
+	life(t, rec, dir)
+	player := rec.Player()
+	for n := range rec.Steps() + 1 {
+		for _, keep := range []int{0, 25, 50, 75, 100} {
+			for seed := range *crashSeeds {
+				cut := disktest.Cut{Step: n, Keep: keep, Seed: uint64(seed)}
+				if !t.Run(cut.String(), func(t *testing.T) { afterCrash(t, player.At(cut), dir, all) }) {
+					return
 				}
-				rec.powerOff(undo)
-				afterCrash(t, dir, all, end, removed)
-			})
+			}
 		}
 	}
 }
 
-func afterCrash(t *testing.T, dir string, all []Commit, end, removed storage.Version) {
-	reader, err := Open(disk.OS, dir, vaultID, hubID, Options{ReadOnly: true})
+func afterCrash(t *testing.T, d *disktest.Disk, dir string, all []Commit) {
+	sure := told{end: 60}
+	for _, m := range d.Marks {
+		sure = m.What.(told)
+	}
+	reader, err := Open(d, dir, vaultID, hubID, Options{ReadOnly: true})
 	require.NoError(t, err)
-	l := openLog(t, disk.OS, dir)
+	l := openLog(t, d, dir)
 	require.Equal(t, reader.Segments(), l.Segments())
 	require.Empty(t, l.Problems())
 	clean(t, l)
-	entries, err := os.ReadDir(dir)
+	entries, err := d.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, len(l.Segments())) // no temporary names, nothing covered
-	require.GreaterOrEqual(t, l.Through(), end)
-	if removed == 0 {
-		got, err := replayed(t, l, "a", storage.Ledger{}, 0, end)
+	require.GreaterOrEqual(t, l.Through(), sure.end)
+	if sure.removed == 0 {
+		got, err := replayed(t, l, "a", storage.Ledger{}, 0, sure.end)
 		require.NoError(t, err)
 		equal(t, of(all, "a", 0, 60), got[:6])
-		require.Len(t, got, int(end/10))
+		require.Len(t, got, int(sure.end/10))
 	}
 	_, err = more(t, l)
 	require.NoError(t, err)
@@ -115,35 +119,49 @@ func afterCrash(t *testing.T, dir string, all []Commit, end, removed storage.Ver
 	clean(t, l)
 }
 
+// failing fails the nth change and those that more says.
+func failing(n int, more func(c disktest.Call) bool) func(disktest.Call) error {
+	seen := 0
+	return func(c disktest.Call) error {
+		if !c.Changes() {
+			return nil
+		}
+		if seen++; seen == n || more != nil && more(c) {
+			return storage.ErrNoSpace
+		}
+		return nil
+	}
+}
+
 // An operation that fails while the machine runs on leaves nothing behind.
 func TestEveryErrorOfAnAppend(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
-	rec := newRecFS(dir)
+	rec := disktest.NewTap(disk.OS, dir)
 	l := openLog(t, rec, dir)
 	small(t, l, 1)
-	rec.ops = nil
+	rec.Forget()
 	_, err := more(t, l)
 	require.NoError(t, err)
-	require.Len(t, rec.ops, 5, "%v", rec.ops) // create, write, sync, rename, syncdir
-	for n := 1; n <= 5; n++ {
-		seen := 0
-		rec.fail = func(string) error {
-			if seen++; seen == n {
-				return storage.ErrNoSpace
-			}
-			return nil
-		}
+	require.Len(t, rec.Changes(), 5) // create, write, sync, rename, syncdir
+	failed := 0
+	for n := 1; ; n++ {
+		rec.Before(failing(n, nil))
 		before := l.Segments()
 		_, err := more(t, l)
-		rec.fail = nil
+		rec.Before(nil)
+		if err == nil {
+			break // it has fewer changes
+		}
+		failed++
 		require.ErrorIs(t, err, storage.ErrNoSpace)
 		require.Equal(t, before, l.Segments())
 		entries, err := os.ReadDir(dir)
 		require.NoError(t, err)
-		require.Len(t, entries, len(before), "op %d", n)
+		require.Len(t, entries, len(before), "change %d", n)
 		_, err = more(t, l)
 		require.NoError(t, err)
 	}
+	require.Greater(t, failed, 5) // several writes
 	clean(t, l)
 }
 
@@ -151,26 +169,23 @@ func TestEveryErrorOfAnAppend(t *testing.T) {
 // segment that was never acknowledged, beside others.
 func TestStray(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
-	rec := newRecFS(dir)
+	rec := disktest.NewTap(disk.OS, dir)
 	l := openLog(t, rec, dir)
 	small(t, l, 4)
 	for _, try := range []func() error{
 		func() error { _, err := more(t, l); return err },
 		func() error { _, err := l.Merge(t.Context(), MergeOptions{Fanout: 2}); return err },
 	} {
-		seen := 0
-		rec.fail = func(op string) error {
-			if seen++; seen >= 5 || op[0] == 's' && op[4] == 'd' { // syncdir, and all that follows
-				seen = 5
-				return storage.ErrNoSpace
-			}
-			return nil
-		}
+		failed := false
+		rec.Before(failing(0, func(c disktest.Call) bool { // the sync of the folder, and all that follows
+			failed = failed || c.Verb == disktest.SyncDir
+			return failed
+		}))
 		require.ErrorIs(t, try(), storage.ErrNoSpace)
 		require.Len(t, l.strays, 1)
 		_, err := more(t, l)
 		require.ErrorIs(t, err, storage.ErrNoSpace)
-		rec.fail = nil
+		rec.Before(nil)
 		_, err = more(t, l)
 		require.NoError(t, err)
 		require.Empty(t, l.strays)

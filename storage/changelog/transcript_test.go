@@ -5,13 +5,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/brockdb/brock/storage/disk"
+	"github.com/brockdb/brock/storage/disk/disktest"
 	"github.com/stretchr/testify/require"
 )
 
 // The order of writes, fsyncs and renames is what makes a segment durable.
 func TestTranscripts(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "vault", "log")
-	rec := newRecFS(dir)
+	rec := disktest.NewTap(disk.OS, dir)
 	l := openLog(t, rec, dir)
 	short := strings.NewReplacer("00000000000000", "", ".log", "")
 	for _, step := range []struct {
@@ -28,15 +30,15 @@ func TestTranscripts(t *testing.T) {
 		{func() {
 			_, _ = more(t, l)
 			_, _ = more(t, l)
-			rec.ops = nil
+			rec.Forget()
 			_, _ = l.Remove(t.Context(), 30)
 		}, []string{"remove 00-20", "syncdir .", "remove 20-30", "syncdir ."}},
 		{func() { clean(t, openLog(t, rec, dir)) }, nil},
 	} {
-		rec.ops = nil
+		rec.Forget()
 		step.do()
 		var got []string
-		for _, op := range rec.ops {
+		for _, op := range rec.Changes() {
 			got = append(got, short.Replace(op))
 		}
 		require.Equal(t, step.want, got)
