@@ -64,7 +64,7 @@ func (h *Hub) logResumed(tables []string) {
 		defer done()
 		_, err := h.group.Backup().Backup(ctx, actors.TriggerSchedule, tables...)
 		if err == nil {
-			err = removeFile(h.path(breaksFile))
+			err = removeFile(h.fs(), h.path(breaksFile))
 		}
 		if err != nil && !errors.Is(err, context.Canceled) {
 			h.log.Error("the break of the change log is still open: its tables could not be backed up", "tables", tables, "err", err)

@@ -86,7 +86,7 @@ func (h *Hub) close(ctx context.Context) error {
 		note(h.vault.Close())
 	}
 	if h.lock != nil {
-		note(removeFile(h.path(hubFile)))
+		note(removeFile(h.fs(), h.path(hubFile)))
 		if !open { // else the lock stays until the process ends: nobody may open those stores beside it
 			note(h.lock.Unlock())
 		}

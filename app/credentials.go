@@ -15,12 +15,16 @@ import (
 
 // makeCredentials loads the credentials, or makes them at the first start.
 func makeCredentials(fsys disk.FS, data string) (bus.Credentials, error) {
-	c, err := road.LoadCredentials(data)
+	c, err := readCredentials(fsys, data)
 	if errors.Is(err, fs.ErrNotExist) {
 		c = bus.NewCredentials()
 		err = writeJSON(fsys, filepath.Join(data, credentialsFile), c)
 	}
 	return c, err
+}
+
+func readCredentials(fsys disk.FS, data string) (c bus.Credentials, err error) {
+	return c, road.ReadJSON(fsys, filepath.Join(data, credentialsFile), &c)
 }
 
 // Credentials returns the credentials of the hub's roles. Keep them secret.
@@ -70,7 +74,7 @@ func (h *Hub) rotate(ctx context.Context, roles []Role) (done func() error, err 
 // wrong, the old ones go on counting.
 func (h *Hub) ReloadCredentials(context.Context) error {
 	h.credsMu.Lock()
-	creds, err := road.LoadCredentials(h.cfg.Data)
+	creds, err := readCredentials(h.fs(), h.cfg.Data)
 	if err == nil {
 		err = creds.Validate()
 	}

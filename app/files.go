@@ -120,4 +120,13 @@ func writeJSON(fsys disk.FS, path string, v any) error {
 	return disk.WriteAtomic(fsys, path, append(b, '\n'))
 }
 
+// busFiles lets the bus, which does not know storage, use the hub's file system.
+type busFiles struct{ disk.FS }
+
+func (f busFiles) ReadFile(name string) ([]byte, error) { return disk.ReadFile(f.FS, name) }
+
+func (f busFiles) WriteAtomic(name string, data []byte) error {
+	return disk.WriteAtomic(f.FS, name, data)
+}
+
 func pid() int { return os.Getpid() }

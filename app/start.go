@@ -29,7 +29,7 @@ func (h *Hub) takeData(context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	if err := removeFile(h.path(hubFile)); err != nil { // of a hub that was killed: the lock was free
+	if err := removeFile(h.fs(), h.path(hubFile)); err != nil { // of a hub that was killed: the lock was free
 		return fmt.Errorf("data directory: %w", err)
 	}
 	for _, dir := range []string{h.cfg.Data, h.path(eventsDir), h.path(scratchDir)} {
@@ -108,7 +108,7 @@ func (h *Hub) openClock(context.Context) (err error) {
 
 func (h *Hub) openBus(ctx context.Context) (err error) {
 	if h.cfg.Offline {
-		h.spool, err = bus.OpenSpool(h.path(eventsDir), h.log)
+		h.spool, err = bus.OpenSpool(h.path(eventsDir), busFiles{h.fs()}, h.log)
 		return err
 	}
 	if h.cfg.NATS == nil {
@@ -121,7 +121,7 @@ func (h *Hub) openBus(ctx context.Context) (err error) {
 			hook(h.server)
 		}
 	}
-	h.bus, err = bus.Open(ctx, bus.Config{Hub: h.cfg.Name, OutboxDir: h.path(eventsDir), Server: h.server, Conn: h.cfg.NATS, Logger: h.log})
+	h.bus, err = bus.Open(ctx, bus.Config{Hub: h.cfg.Name, OutboxDir: h.path(eventsDir), Files: busFiles{h.fs()}, Server: h.server, Conn: h.cfg.NATS, Logger: h.log})
 	if err == nil {
 		h.doors.audit.sendTo(h.bus.Audit)
 	}

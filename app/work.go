@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"sync"
 
 	"github.com/brockdb/brock/bus"
+	"github.com/brockdb/brock/storage/disk"
 )
 
 // begin lets a piece of work in whose end Close waits for. Its context ends when
@@ -79,8 +79,8 @@ func (h *Hub) vaultProgress(stage, table string, done, total int64) {
 	h.progress(bus.Progress{Table: table, Stage: stage, Done: done, Total: total})
 }
 
-func removeFile(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func removeFile(fsys disk.FS, path string) error {
+	if err := fsys.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

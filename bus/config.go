@@ -9,6 +9,7 @@ import (
 type Config struct {
 	Hub         string        // the hub's name; required
 	OutboxDir   string        // where undelivered events wait, made 0700; required; one bus at a time
+	Files       Files         // the outbox's file system; default the system's
 	Server      *Server       // the embedded server; the bus makes and closes its own connections
 	Conn        *Conn         // or a connection that the embedder owns and closes after the bus
 	Logger      *slog.Logger  // default: discard

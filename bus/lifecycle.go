@@ -35,7 +35,7 @@ func (b *Bus) prepare(ctx context.Context) error {
 		nc: b.events, js: js, log: b.log, required: b.cfg.Server != nil, coreOnly: b.cfg.CoreOnly,
 		maxAge: b.cfg.MaxAge, maxBytes: b.cfg.MaxBytes,
 	}
-	b.outbox, err = openOutbox(b.cfg.OutboxDir, b.cfg.OutboxLimit, b.stream.send, b.log)
+	b.outbox, err = openOutbox(b.cfg.OutboxDir, b.cfg.Files, b.cfg.OutboxLimit, b.stream.send, b.log)
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func TestKilledBeforeRemoval(t *testing.T) {
 
 			data, err := first.MarshalJSON()
 			require.NoError(t, err)
-			require.NoError(t, outboxDir{w.outbox}.writeEvent(1, data)) // the file is back
+			require.NoError(t, outboxDir{w.outbox, systemFiles{}}.writeEvent(1, data)) // the file is back
 			if !noted {
 				require.NoError(t, os.Remove(filepath.Join(w.outbox, ackedName)))
 			}

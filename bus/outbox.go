@@ -40,8 +40,8 @@ type outboxStats struct {
 	lastError                        string
 }
 
-func openOutbox(path string, limit int, send sendFunc, log *slog.Logger) (*outbox, error) {
-	dir, err := openOutboxDir(path)
+func openOutbox(path string, files Files, limit int, send sendFunc, log *slog.Logger) (*outbox, error) {
+	dir, err := openOutboxDir(path, files)
 	if err != nil {
 		return nil, fmt.Errorf("bus: open outbox: %w", err)
 	}

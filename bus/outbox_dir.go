@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,23 +27,29 @@ const (
 	outboxMagic = "brock-outbox 1 "
 	eventSuffix = ".event"
 	ackedName   = "acked"
-	tempPattern = ".tmp-*"
+	tempPrefix  = ".tmp-"
 )
 
 var errDamaged = errors.New("bus: damaged outbox file")
 
-type outboxDir struct{ path string }
+type outboxDir struct {
+	path  string
+	files Files
+}
 
 type ackedMark struct {
 	Seq uint64 `json:"seq"`
 	ID  string `json:"id"`
 }
 
-func openOutboxDir(path string) (outboxDir, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
+func openOutboxDir(path string, files Files) (outboxDir, error) {
+	if files == nil {
+		files = systemFiles{}
+	}
+	if err := files.MkdirAll(path); err != nil {
 		return outboxDir{}, err
 	}
-	return outboxDir{path: path}, nil
+	return outboxDir{path, files}, nil
 }
 
 func eventName(seq uint64) string { return fmt.Sprintf("%020d%s", seq, eventSuffix) }
@@ -53,14 +57,14 @@ func eventName(seq uint64) string { return fmt.Sprintf("%020d%s", seq, eventSuff
 // list returns the sequence numbers of waiting events in order, and the highest
 // number that any file carries. It sweeps unfinished writes.
 func (d outboxDir) list() (seqs []uint64, highest uint64, err error) {
-	entries, err := os.ReadDir(d.path)
+	entries, err := d.files.ReadDir(d.path)
 	if err != nil {
 		return nil, 0, err
 	}
 	for _, entry := range entries {
 		name := entry.Name()
-		if strings.HasPrefix(name, strings.TrimSuffix(tempPattern, "*")) {
-			_ = os.Remove(filepath.Join(d.path, name))
+		if strings.HasPrefix(name, tempPrefix) {
+			_ = d.files.Remove(filepath.Join(d.path, name))
 			continue
 		}
 		digits, rest, _ := strings.Cut(name, ".")
@@ -96,7 +100,7 @@ func (d outboxDir) readEvent(seq uint64) (id string, data []byte, err error) {
 }
 
 func (d outboxDir) remove(seq uint64) error {
-	err := os.Remove(filepath.Join(d.path, eventName(seq)))
+	err := d.files.Remove(filepath.Join(d.path, eventName(seq)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -107,10 +111,10 @@ func (d outboxDir) remove(seq uint64) error {
 func (d outboxDir) setAside(seq uint64, suffix string) (string, error) {
 	from := filepath.Join(d.path, eventName(seq))
 	to := from + suffix
-	if err := os.Rename(from, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := d.files.Rename(from, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return to, err
 	}
-	return to, syncDir(d.path)
+	return to, d.files.SyncDir(d.path)
 }
 
 // acked returns the mark of what is delivered; the zero mark where there is
@@ -140,7 +144,7 @@ func (d outboxDir) writeAcked(mark ackedMark) error {
 
 // read returns what write stored under name.
 func (d outboxDir) read(name string) ([]byte, error) {
-	raw, err := os.ReadFile(filepath.Join(d.path, name))
+	raw, err := d.files.ReadFile(filepath.Join(d.path, name))
 	if err != nil {
 		return nil, err
 	}
@@ -158,34 +162,5 @@ func outboxHeader(body []byte) string {
 
 // write stores body under name, durably and whole or not at all.
 func (d outboxDir) write(name string, body []byte) error {
-	f, err := os.CreateTemp(d.path, tempPattern) // 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append([]byte(outboxHeader(body)+"\n"), body...))
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(d.path, name))
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return err
-	}
-	return syncDir(d.path)
-}
-
-// syncDir makes renames in dir durable. Windows cannot open a directory so, and
-// does not need it.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return d.files.WriteAtomic(filepath.Join(d.path, name), append([]byte(outboxHeader(body)+"\n"), body...))
 }

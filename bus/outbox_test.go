@@ -65,7 +65,7 @@ func newOutboxWorld(t *testing.T) *outboxWorld {
 
 func (w *outboxWorld) open(limit int) *outbox {
 	w.Helper()
-	o, err := openOutbox(w.dir, limit, w.sink.send, slog.New(slog.NewTextHandler(w.logs, nil)))
+	o, err := openOutbox(w.dir, nil, limit, w.sink.send, slog.New(slog.NewTextHandler(w.logs, nil)))
 	require.NoError(w, err)
 	return o
 }
@@ -221,7 +221,7 @@ func TestOutboxRetriesAndRejects(t *testing.T) {
 func TestOutboxDirectoryTrouble(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, err := openOutbox(file, 0, nil, slog.New(slog.DiscardHandler))
+	_, err := openOutbox(file, nil, 0, nil, slog.New(slog.DiscardHandler))
 	require.Error(t, err)
 	w := newOutboxWorld(t)
 	o := w.open(0)
@@ -232,7 +232,7 @@ func TestOutboxDirectoryTrouble(t *testing.T) {
 }
 
 func TestOutboxFileFormat(t *testing.T) {
-	dir := outboxDir{t.TempDir()}
+	dir := outboxDir{t.TempDir(), systemFiles{}}
 	require.NoError(t, dir.write("x", []byte(`{"a":1}`)))
 	raw, err := os.ReadFile(filepath.Join(dir.path, "x"))
 	require.NoError(t, err)

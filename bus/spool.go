@@ -6,12 +6,13 @@ import "log/slog"
 // the same or another process. It is the outbox of a hub that works offline.
 type Spool struct{ box *outbox }
 
-// OpenSpool opens the outbox in dir, which no bus may have open. A nil log discards.
-func OpenSpool(dir string, log *slog.Logger) (*Spool, error) {
+// OpenSpool opens the outbox in dir, which no bus may have open. Nil files are the
+// system's, a nil log discards.
+func OpenSpool(dir string, files Files, log *slog.Logger) (*Spool, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	box, err := openOutbox(dir, 0, nil, log)
+	box, err := openOutbox(dir, files, 0, nil, log)
 	if err != nil {
 		return nil, err
 	}
