@@ -63,10 +63,10 @@ func life(t *testing.T, rec *disktest.Recorder, dir string) {
 	require.NoError(t, err)
 	require.True(t, done)
 	grow()
-	rec.Mark(told{end: l.Through(), removed: 80})
-	removed, err := l.Remove(t.Context(), 80)
+	rec.Mark(told{end: l.Through(), removed: 90})
+	removed, err := l.Remove(t.Context(), 90)
 	require.NoError(t, err)
-	require.NotEmpty(t, removed)
+	require.Greater(t, len(removed), 1) // one after another
 }
 
 // Wherever the power goes, and whatever becomes of what was not synced: what was

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var crashSeeds = flag.Int("crash-seeds", 2, "how often to cut the power behind each step, at each of five probabilities")
+var crashSeeds = flag.Int("crash-seeds", 1, "how often to cut the power behind each step, at each of five probabilities")
 
 var crashTables = []string{"task", "task_queue"}
 
