@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var crashSeeds = flag.Int("crash-seeds", 2, "how often to cut the power behind each step, at each of five probabilities")
+var crashSeeds = flag.Int("crash-seeds", 5, "how often to cut the power behind each step, at each of five probabilities")
 
 // small is a log of n segments with two commits each, one of table a and one of b.
 func small(t testing.TB, l *Log, n int) (all []Commit, before map[string]storage.Ledger) {
