@@ -1,7 +1,6 @@
 package changelog
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,8 +11,6 @@ import (
 	"github.com/brockdb/brock/storage/disk/disktest"
 	"github.com/stretchr/testify/require"
 )
-
-var crashSeeds = flag.Int("crash-seeds", 5, "how often to cut the power behind each step, at each of five probabilities")
 
 // small is a log of n segments with two commits each, one of table a and one of b.
 func small(t testing.TB, l *Log, n int) (all []Commit, before map[string]storage.Ledger) {
@@ -73,28 +70,22 @@ func life(t *testing.T, rec *disktest.Recorder, dir string) {
 // acknowledged is there, the chain is whole, and the next start goes on.
 func TestCrashAnywhere(t *testing.T) {
 	const dir = "/log"
-	base := &disktest.Mem{}
-	all, _ := small(t, openLog(t, base, dir), 6)
-	rec, err := disktest.Record(base, disktest.Options{}, "/")
-	require.NoError(t, err)
-	life(t, rec, dir)
-	player := rec.Player()
-	for n := range rec.Steps() + 1 {
-		for _, keep := range []int{0, 25, 50, 75, 100} {
-			for seed := range *crashSeeds {
-				cut := disktest.Cut{Step: n, Keep: keep, Seed: uint64(seed)}
-				if !t.Run(cut.String(), func(t *testing.T) { afterCrash(t, player.At(cut), dir, all) }) {
-					return
-				}
-			}
-		}
-	}
+	disktest.Power(t, func(t *testing.T, _ uint64) disktest.Life {
+		base := &disktest.Mem{}
+		all, _ := small(t, openLog(t, base, dir), 6)
+		rec, err := disktest.Record(base, disktest.Options{}, "/")
+		require.NoError(t, err)
+		life(t, rec, dir)
+		return disktest.Life{Recorder: rec, Start: func(fsys disk.FS, step int) (func() error, error) {
+			return afterCrash(t, fsys, dir, rec.MarksAt(step), all), nil
+		}}
+	})
 }
 
-func afterCrash(t *testing.T, d *disktest.Disk, dir string, all []Commit) {
+func afterCrash(t *testing.T, d disk.FS, dir string, marks []any, all []Commit) (next func() error) {
 	sure := told{end: 60}
-	for _, m := range d.Marks {
-		sure = m.What.(told)
+	for _, m := range marks {
+		sure = m.(told)
 	}
 	reader, err := Open(d, dir, vaultID, hubID, Options{ReadOnly: true})
 	require.NoError(t, err)
@@ -112,11 +103,14 @@ func afterCrash(t *testing.T, d *disktest.Disk, dir string, all []Commit) {
 		equal(t, of(all, "a", 0, 60), got[:6])
 		require.Len(t, got, int(sure.end/10))
 	}
-	_, err = more(t, l)
-	require.NoError(t, err)
-	_, err = l.Merge(t.Context(), MergeOptions{Fanout: 2})
-	require.NoError(t, err)
-	clean(t, l)
+	return func() error {
+		if _, err := more(t, l); err != nil {
+			return err
+		}
+		_, err := l.Merge(t.Context(), MergeOptions{Fanout: 2})
+		clean(t, l)
+		return err
+	}
 }
 
 // failing fails the nth change and those that more says.

@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"flag"
 	"strings"
 	"testing"
 
@@ -10,8 +9,6 @@ import (
 	"github.com/brockdb/brock/storage/disk/disktest"
 	"github.com/stretchr/testify/require"
 )
-
-var crashSeeds = flag.Int("crash-seeds", 1, "how often to cut the power behind each step, at each of five probabilities")
 
 var crashTables = []string{"task", "task_queue"}
 
@@ -36,31 +33,25 @@ func life(t *testing.T, rec *disktest.Recorder, dir string) {
 // is whole, what was acknowledged is there, and the next start goes on.
 func TestCrashAnywhere(t *testing.T) {
 	const dir = "/vault"
-	base := &disktest.Mem{}
-	v := openVault(t, base, dir)
-	backup(t, v, 0, records(10), crashTables...)
-	backup(t, v, 1, records(20), crashTables...)
-	require.NoError(t, v.Close())
-	rec, err := disktest.Record(base, disktest.Options{}, "/")
-	require.NoError(t, err)
-	life(t, rec, dir)
-	player := rec.Player()
-	for n := range rec.Steps() + 1 {
-		for _, keep := range []int{0, 25, 50, 75, 100} {
-			for seed := range *crashSeeds {
-				cut := disktest.Cut{Step: n, Keep: keep, Seed: uint64(seed)}
-				if !t.Run(cut.String(), func(t *testing.T) { afterCrash(t, player.At(cut), dir) }) {
-					return
-				}
-			}
-		}
-	}
+	disktest.Power(t, func(t *testing.T, _ uint64) disktest.Life {
+		base := &disktest.Mem{}
+		v := openVault(t, base, dir)
+		backup(t, v, 0, records(10), crashTables...)
+		backup(t, v, 1, records(20), crashTables...)
+		require.NoError(t, v.Close())
+		rec, err := disktest.Record(base, disktest.Options{}, "/")
+		require.NoError(t, err)
+		life(t, rec, dir)
+		return disktest.Life{Recorder: rec, Start: func(fsys disk.FS, step int) (func() error, error) {
+			return afterCrash(t, fsys, dir, rec.MarksAt(step)), nil
+		}}
+	})
 }
 
-func afterCrash(t *testing.T, d *disktest.Disk, dir string) {
+func afterCrash(t *testing.T, d disk.FS, dir string, marks []any) (next func() error) {
 	told := map[any]bool{}
-	for _, m := range d.Marks {
-		told[m.What] = true
+	for _, m := range marks {
+		told[m] = true
 	}
 	before := len(temps(t, d, dir))
 	v := openVault(t, d, dir)
@@ -94,13 +85,16 @@ func afterCrash(t *testing.T, d *disktest.Disk, dir string) {
 	top, err := v.MaxVersion()
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, top, cutAt(1))
-	backup(t, v, 3, records(5), crashTables...)
-	for _, table := range crashTables {
-		_, err := v.Retain(t.Context(), table, 1, 0)
-		require.NoError(t, err)
-		require.Contains(t, listed(t, v, table), table+"/"+nameAt(3))
+	return func() error {
+		backup(t, v, 3, records(5), crashTables...)
+		for _, table := range crashTables {
+			_, err := v.Retain(t.Context(), table, 1, 0)
+			require.NoError(t, err)
+			require.Contains(t, listed(t, v, table), table+"/"+nameAt(3))
+		}
+		clean(t, v)
+		return v.Close()
 	}
-	clean(t, v)
 }
 
 // An operation that fails while the machine runs on leaves nothing behind.

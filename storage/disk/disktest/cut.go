@@ -22,7 +22,6 @@ func (c Cut) String() string {
 type Disk struct {
 	*Mem
 	Cut     Cut
-	Marks   []Mark            // those of before the cut
 	Foreign map[string]string // foreign folders by their names after the cut: where their content is
 }
 
@@ -48,11 +47,6 @@ func (p *Player) At(c Cut) *Disk {
 	}
 	d := &Disk{Mem: &Mem{}, Cut: c, Foreign: map[string]string{}}
 	d.root = *d.build(p, newCutter(p.w, c.Keep, c.Seed), p.w.root, "/", "/")
-	for _, m := range p.r.marks {
-		if m.Steps <= c.Step {
-			d.Marks = append(d.Marks, m)
-		}
-	}
 	return d
 }
 

@@ -90,10 +90,10 @@ func TestWhatACutLeaves(t *testing.T) {
 	whole, gone := p.At(Cut{Step: steps}), p.At(Cut{Step: 5})
 	s, _ := content(whole, "/v/f")
 	require.Equal(t, string(big), s)
-	require.Len(t, whole.Marks, 2)
+	require.Equal(t, []any{"old", "new"}, r.MarksAt(steps))
 	_, there := content(gone, "/v/f") // written, not synced
 	require.False(t, there)
-	require.Empty(t, gone.Marks)
+	require.Empty(t, r.MarksAt(5))
 
 	torn, old, empty, all := 0, 0, 0, 0
 	for seed := range uint64(200) {

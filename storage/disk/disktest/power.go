@@ -11,18 +11,21 @@ import (
 )
 
 var (
-	cuts     = flag.Int("cuts", 0, "how many power cuts a test makes at least; 0: one life's, one or two behind each step")
+	cuts     = flag.Int("cuts", 0, "how many power cuts a test makes at least; 0: those of one life")
 	cutSeed  = flag.Uint64("cut-seed", 1, "seed of the first life; the next ones count on from it")
-	cutsOf   = flag.Int("cuts-per-step", 0, "how many power cuts are made behind each step; 0: 1, and 8 with -cuts")
+	cutsOf   = flag.Int("cuts-per-step", 0, "how many power cuts are made behind each step; 0: 8 with -cuts, else few")
 	tellCuts = 10 * time.Second
 )
+
+// quickly is about how many cuts a short life gets without flags.
+const quickly = 300
 
 // Life is what a program did on a [Recorder], which it was started on.
 type Life struct {
 	Recorder *Recorder
 	// Start starts the program on what a cut behind the step has left, and checks all
 	// that must be true then. next, which may be nil, goes on from there, so that what
-	// was left is seen to be good for more.
+	// was left is seen to be good for more. They may also fail the test.
 	Start func(fsys disk.FS, step int) (next func() error, err error)
 }
 
@@ -32,6 +35,11 @@ type Life struct {
 func Power(t *testing.T, live func(t *testing.T, seed uint64) Life) {
 	t.Helper()
 	p := &power{t: t, told: time.Now()}
+	defer func() {
+		if t.Failed() {
+			t.Logf("%s\nrepeat: -run '^%s$' -args -cut-seed %d -cuts-per-step %d", p.doing, t.Name(), p.seed, max(1, p.per))
+		}
+	}()
 	for seed := *cutSeed; p.cuts == 0 || p.cuts < *cuts; seed++ {
 		p.seed = seed
 		p.life(live(t, seed))
@@ -45,24 +53,29 @@ type power struct {
 	seed                      uint64
 	lives, steps, cuts, again int
 	told                      time.Time
+	per                       int
+	doing                     string
 }
 
 func (p *power) life(l Life) {
 	p.t.Helper()
-	per := *cutsOf
-	if per == 0 && *cuts > 0 {
-		per = 8
-	}
-	per = max(1, per)
 	steps := l.Recorder.Steps()
+	switch p.per = *cutsOf; {
+	case p.per > 0:
+	case *cuts > 0:
+		p.per = 8
+	default:
+		p.per = max(1, quickly/steps)
+	}
 	p.steps += steps
 	player := l.Recorder.Player()
 	for step := range steps + 1 {
-		for i := range per {
+		for i := range p.per {
 			rng := rand.New(rand.NewPCG(p.seed, uint64(step)<<20|uint64(i)))
 			cut := Cut{Step: step, Keep: keeping(rng), Seed: rng.Uint64()}
+			p.doing = fmt.Sprintf("life %d: %v\nbehind: %s", p.seed, cut, l.Recorder.around(step))
 			if err := p.cut(l, player.At(cut), rng); err != nil {
-				p.t.Fatalf("%s: life %d: %v: %v\nbehind: %s\nrepeat: -run '^%s$' -args -cut-seed %d -cuts-per-step %d", p.t.Name(), p.seed, cut, err, l.Recorder.around(step), p.t.Name(), p.seed, per)
+				p.t.Fatal(err)
 			}
 		}
 		if time.Since(p.told) > tellCuts {
@@ -124,12 +137,4 @@ func (r *Recorder) around(step int) string {
 		text += fmt.Sprintf("\n  %s %s %s", s.verb, s.name, s.to)
 	}
 	return text
-}
-
-// Check returns an error of the text unless ok.
-func Check(ok bool, text string, args ...any) error {
-	if ok {
-		return nil
-	}
-	return fmt.Errorf(text, args...)
 }

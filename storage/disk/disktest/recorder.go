@@ -26,7 +26,7 @@ type Recorder struct {
 	start  *world // what was there at first
 	steps  []step
 	nextID int
-	marks  []Mark
+	marks  []mark
 	stopAt int
 	off    bool
 }
@@ -41,10 +41,10 @@ type Options struct {
 	Grave string
 }
 
-// Mark is what somebody was told, and after how many steps.
-type Mark struct {
-	Steps int
-	What  any
+// mark is what somebody was told, and after how many steps.
+type mark struct {
+	steps int
+	what  any
 }
 
 // step is one change or sync. A file is known by its number, whatever its name is then.
@@ -129,7 +129,19 @@ func (r *Recorder) Steps() int {
 func (r *Recorder) Mark(what any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.marks = append(r.marks, Mark{len(r.steps), what})
+	r.marks = append(r.marks, mark{len(r.steps), what})
+}
+
+// MarksAt returns what was told by the step.
+func (r *Recorder) MarksAt(step int) (told []any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.marks {
+		if m.steps <= step {
+			told = append(told, m.what)
+		}
+	}
+	return told
 }
 
 // do performs a step. The steps are in the order in which they were performed.
