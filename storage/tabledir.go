@@ -140,6 +140,16 @@ func (d *TableDir) recover() error {
 	return d.removeCompacted("")
 }
 
+// forgetGone writes a marker that no longer names stores which were removed. That comes
+// after their names are durably gone: what a power cut brings back must have somebody who
+// removes it again.
+func (d *TableDir) forgetGone(m marker) error {
+	if err := d.fs.SyncDir(d.stores()); err != nil {
+		return fmt.Errorf("table %s: %w: %w", d.table, ErrUnavailable, err)
+	}
+	return d.write(m)
+}
+
 // removeCompacted removes stores that a compaction replaced, those in the folder
 // only or, where it is "", all: what they hold is in the current one.
 func (d *TableDir) removeCompacted(only string) error {
@@ -158,7 +168,7 @@ func (d *TableDir) removeCompacted(only string) error {
 		return nil
 	}
 	m.Replaced = kept
-	return d.write(m)
+	return d.forgetGone(m)
 }
 
 // Why a store was replaced.
@@ -190,6 +200,9 @@ func (d *TableDir) Scratch() string {
 // Stage gives a finished store, built at scratch and closed, its final name, and
 // returns its new path. It is not the table before [TableDir.Swap].
 func (d *TableDir) Stage(scratch string) (string, error) {
+	if err := d.Unstage(); err != nil { // one that could not be removed then
+		return "", err
+	}
 	m := d.mark
 	m.Pending = strings.TrimPrefix(filepath.Base(scratch), disk.TempPrefix)
 	if err := d.write(m); err != nil {
@@ -207,14 +220,18 @@ func (d *TableDir) Unstage() error {
 	if m.Pending == "" {
 		return nil
 	}
-	// The marker first: a store that it might name must not be missing.
-	dir := d.path(m.Pending)
-	m.Pending = ""
+	// The marker first, as it is known: a swap that failed may have left one on the disk
+	// that names the store as current, and that one must not be missing.
 	if err := d.write(m); err != nil {
 		return err
 	}
+	dir := d.path(m.Pending)
 	gone := filepath.Join(d.stores(), disk.TempPrefix+filepath.Base(dir))
-	if err := d.fs.Rename(dir, gone); err != nil {
+	if err := d.fs.Rename(dir, gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	m.Pending = ""
+	if err := d.forgetGone(m); err != nil {
 		return err
 	}
 	return d.fs.RemoveAll(gone) // what a kill leaves the next start sweeps

@@ -20,7 +20,7 @@ const (
 	vaultDir  = "/vault"
 	clockFile = "/data/clock"
 	keep      = 2
-	window    = 2 * time.Hour
+	window    = time.Hour
 )
 
 var (

@@ -20,7 +20,7 @@ import (
 func TestPowerVault(t *testing.T) {
 	disktest.Power(t, func(t *testing.T, seed uint64) disktest.Life {
 		l := newLife(t, seed)
-		l.live(40)
+		l.live(60)
 		return disktest.Life{Recorder: l.rec, Start: l.start}
 	})
 }

@@ -18,7 +18,7 @@ var (
 )
 
 // quickly is about how many cuts a short life gets without flags.
-const quickly = 300
+const quickly = 500
 
 // Life is what a program did on a [Recorder], which it was started on.
 type Life struct {
