@@ -142,7 +142,7 @@ func TestCanceled(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = l.Remove(ctx, 20)
 	require.ErrorIs(t, err, context.Canceled)
-	checked, _, problems := l.Verify(ctx)
+	checked, _, problems := l.Verify(ctx, 0)
 	require.Zero(t, checked)
 	require.Empty(t, problems)
 	clean(t, l)

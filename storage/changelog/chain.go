@@ -60,17 +60,15 @@ func (l *Log) mayStand(f *found, s Segment, covered []Segment) error {
 
 // link adds the next segment to the chain and notes what is missing before it.
 func (f *found) link(s Segment) {
-	note := func(table, format string, args ...any) {
-		f.problems = append(f.problems, Problem{Table: table, File: s.Name, Problem: fmt.Sprintf(format, args...)})
-	}
 	end := through(f.chain)
 	hole := len(f.chain) > 0 && s.From > end
 	if hole {
-		note("", "does not follow the segment before: the versions from %d to %d are missing", end, s.From)
+		f.problems = append(f.problems, Problem{File: span{end, s.From}.String(), Problem: fmt.Sprintf(
+			"is missing, or segments that go as far: segment %s does not follow the one before it, which ends at version %d", s.Name, end)})
 	}
 	for _, t := range s.Tables {
 		if problem := follows(f.last, t); problem != "" && !hole { // else the hole says it
-			note(t.Table, "%s", problem)
+			f.problems = append(f.problems, Problem{Table: t.Table, File: s.Name, Problem: problem})
 		}
 		f.last[t.Table] = t
 	}

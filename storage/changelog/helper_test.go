@@ -209,7 +209,7 @@ func equal(t testing.TB, want, got []storage.Commit, msg ...any) {
 // clean asserts that verify finds nothing.
 func clean(t testing.TB, l *Log) {
 	t.Helper()
-	checked, bytes, problems := l.Verify(t.Context())
+	checked, bytes, problems := l.Verify(t.Context(), 0)
 	require.Empty(t, problems)
 	require.Len(t, l.Segments(), checked)
 	var want int64

@@ -36,13 +36,19 @@ func (l *Log) listOnce() (f found, err error) {
 		return f, err
 	}
 	var segments []Segment
+	var spans []span
 	for _, e := range entries {
 		name := e.Name()
 		if strings.HasPrefix(name, disk.TempPrefix) {
 			continue
 		}
+		if name == beginName && e.Type().IsRegular() {
+			continue
+		}
 		want, ok := parseSpan(name)
-		if !ok {
+		if ok {
+			spans = append(spans, want)
+		} else {
 			f.problems = append(f.problems, Problem{File: name, Problem: "is no file of a change log"})
 			continue
 		}
@@ -60,6 +66,7 @@ func (l *Log) listOnce() (f found, err error) {
 			f.problems = append(f.problems, problemOf(name, err))
 		}
 	}
+	l.begins(&f, spans)
 	err = l.resolve(&f, segments)
 	return f, err
 }

@@ -203,9 +203,9 @@ func TestTogether(t *testing.T) {
 	readers.Go(func() { reader(other, 50) })
 	readers.Go(func() {
 		for ctx.Err() == nil {
-			_, _, ps := other.Verify(ctx)
+			_, _, ps := other.Verify(ctx, 0)
 			expect(t, len(ps) == 0, ps)
-			_, _, ps = l.Verify(ctx)
+			_, _, ps = l.Verify(ctx, 0)
 			expect(t, len(ps) == 0, ps)
 			_ = l.Ranges("a")
 		}

@@ -11,16 +11,22 @@ import (
 // Remove removes whole segments that end at the version or before, oldest first, and
 // returns their names; also damaged ones, which are in no chain. It stops at what
 // [Log.Hold] keeps and never removes the newest segment, which tells where the log
-// ends. Each removal is durable before the next, so no hole can be left.
+// ends. Each removal is durable before the next, so no hole can be left, and before the first the file begin
+// says how far they go.
 func (l *Log) Remove(ctx context.Context, before storage.Version) (removed []string, err error) {
 	if err := l.mayWrite(); err != nil {
 		return nil, err
 	}
 	l.tending.Lock()
 	defer l.tending.Unlock()
-	names, err := l.removable(before)
+	names, next, err := l.removable(before)
 	if err != nil {
 		return nil, fmt.Errorf("change log %s: %w", l.dir, err)
+	}
+	if len(names) > 0 {
+		if err := l.writeBegin(next); err != nil {
+			return nil, fmt.Errorf("change log %s: %w", l.dir, err)
+		}
 	}
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
@@ -41,26 +47,32 @@ func (l *Log) Remove(ctx context.Context, before storage.Version) (removed []str
 	return removed, nil
 }
 
-// removable lists the folder, so as to find what is in no chain, too.
-func (l *Log) removable(before storage.Version) (names []string, err error) {
+// removable lists the folder, so as to find what is in no chain, too. next is where what
+// stays begins.
+func (l *Log) removable(before storage.Version) (names []string, next storage.Version, err error) {
 	if before = min(before, l.held()); before == 0 {
-		return nil, nil
+		return nil, 0, nil
 	}
 	entries, err := l.fs.ReadDir(l.dir)
 	if isMissing(err) {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	end := l.Through()
+	next = end
 	for _, e := range entries {
-		if s, ok := parseSpan(e.Name()); ok && s.to <= before && s.to < end && e.Type().IsRegular() {
+		switch s, ok := parseSpan(e.Name()); {
+		case !ok || !e.Type().IsRegular():
+		case s.to <= before && s.to < end:
 			names = append(names, e.Name())
+		default:
+			next = min(next, s.from)
 		}
 	}
 	slices.Sort(names)
-	return names, nil
+	return names, next, nil
 }
 
 // drop takes a segment out of the chain before its file goes. It refuses what a
@@ -73,7 +85,8 @@ func (l *Log) drop(name string) bool {
 	}
 	l.chain = slices.DeleteFunc(slices.Clone(l.chain), func(s Segment) bool { return s.Name == name })
 	l.problems = slices.DeleteFunc(slices.Clone(l.problems), func(p Problem) bool {
-		return p.File == name || len(l.chain) > 0 && p.File == l.chain[0].Name // that it did not follow matters no more
+		s, ok := parseSpan(p.File)
+		return p.File == name || p.File == beginName || ok && len(l.chain) > 0 && s.to <= l.chain[0].From // what is missing before it matters no more
 	})
 	return true
 }

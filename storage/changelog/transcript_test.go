@@ -32,7 +32,7 @@ func TestTranscripts(t *testing.T) {
 			_, _ = more(t, l)
 			rec.Forget()
 			_, _ = l.Remove(t.Context(), 30)
-		}, []string{"remove 00-20", "syncdir .", "remove 20-30", "syncdir ."}},
+		}, []string{"create .tmp-begin", "write .tmp-begin", "sync .tmp-begin", "rename .tmp-begin begin", "syncdir .", "remove 00-20", "syncdir .", "remove 20-30", "syncdir ."}},
 		{func() { clean(t, openLog(t, rec, dir)) }, nil},
 	} {
 		rec.Forget()

@@ -14,9 +14,10 @@ import (
 // how many segments and bytes it read. It writes nothing, and what a live owner
 // appends, merges or removes meanwhile is no problem. When ctx ends, so does it.
 //
-// That the oldest segments are missing it cannot tell from their removal.
-func (l *Log) Verify(ctx context.Context) (checked int, bytes int64, problems []Problem) {
-	end := l.Through()
+// reached is a version that the log is known to have ended at once, 0 where none is.
+// Only so, or where the log is open as it is written, the newest segments can be missed.
+func (l *Log) Verify(ctx context.Context, reached storage.Version) (checked int, bytes int64, problems []Problem) {
+	end := max(l.Through(), reached)
 	var done storage.Version // all segments up to there were read
 	for {
 		f, err := l.list()

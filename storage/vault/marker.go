@@ -39,7 +39,7 @@ func readMarker(fsys disk.FS, dir string) (m marker, ok bool, err error) {
 	default:
 		return marker{}, false, cannotUse(dir, err)
 	}
-	if m.Vault == "" || storage.CheckHubName(m.Hub) != nil {
+	if m.Vault == "" || (Owner{m.Hub, m.HubID}).check() != nil || m.CreatedAt.IsZero() { // another document has some of it
 		return marker{}, false, &storage.DamageError{File: file, Problem: "names no vault and owner"}
 	}
 	return m, true, nil
@@ -58,7 +58,7 @@ func checkVacant(fsys disk.FS, dir string) error {
 	for _, e := range entries {
 		switch name := e.Name(); {
 		case name == lockName, name == "lost+found", strings.HasPrefix(name, disk.TempPrefix):
-		case slices.Contains([]string{runsName, tablesName, proofsName, removalsName}, name):
+		case slices.Contains([]string{runsName, tablesName, proofsName, removalsName, logName}, name):
 			return &storage.DamageError{File: filepath.Join(dir, markerName), Problem: "is missing, but the folder holds backups: put the file back; list, verify and restore work without it"}
 		default:
 			return fmt.Errorf("%s: %w: it has no %s and holds %q: choose an empty folder or an existing vault", dir, ErrNotVault, markerName, name)

@@ -24,7 +24,7 @@ func (v *Vault) readPlain(ctx context.Context, m *Manifest, info *FileInfo, w io
 	defer func() { err = errors.Join(err, f.Close()) }()
 	sum := sha256.New()
 	out := &writeErr{w: io.MultiWriter(sum, w)}
-	n, err = io.CopyBuffer(out, io.LimitReader(ctxReader{ctx, f}, info.Size+1), make([]byte, 256<<10))
+	n, err = io.CopyBuffer(out, io.LimitReader(ctxReader{ctx, f}, info.Size+1), make([]byte, min(info.Size+1, 256<<10)))
 	switch {
 	case ctx.Err() != nil:
 		return n, ctx.Err()
@@ -33,7 +33,7 @@ func (v *Vault) readPlain(ctx context.Context, m *Manifest, info *FileInfo, w io
 	case err != nil:
 		return n, damaged("cannot be read", err)
 	case n != info.Size || hex.EncodeToString(sum.Sum(nil)) != info.SHA256:
-		return n, damaged("does not match the SHA-256 in the manifest", nil)
+		return n, damaged("does not match its SHA-256", nil)
 	}
 	return n, nil
 }

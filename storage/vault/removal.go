@@ -31,7 +31,7 @@ func (v *Vault) readRemoval(table, name string) (r removal, err error) {
 	if _, err := readSealed(v.fs, file, removalFormat, &r); err != nil {
 		return removal{}, inTable(err, table)
 	}
-	if r.Table != table || r.Snapshot != name {
+	if r.Table != table || r.Snapshot != name || r.RemovedAt.IsZero() { // a manifest has the names, too
 		return removal{}, &storage.DamageError{Table: table, File: file, Problem: "record is of another removal than its name says"}
 	}
 	return r, nil

@@ -19,6 +19,9 @@ type runRecord struct {
 	Vault  string `json:"vault"`
 	runShape
 	Manifests []manifestRef `json:"manifests"`
+	// What there was when the record was written, by which a loss is noticed.
+	Previous   string          `json:"previous,omitempty"`    // the name of the newest record
+	LogThrough storage.Version `json:"log_through,omitempty"` // where the change log ended
 }
 
 // manifestRef names a snapshot of the run, and its manifest by its hash.
@@ -41,6 +44,9 @@ func (r *runRecord) stamp() stamp {
 func (r *runRecord) problem(name stamp) string {
 	if r.Cut > storage.MaxVersion || r.stamp().String() != name.String() {
 		return "record is of another run than its name says"
+	}
+	if !slices.Contains([]Status{StatusComplete, StatusPartial, StatusFailed}, r.Status) { // a manifest has the rest
+		return "record does not say how the run ended"
 	}
 	for _, m := range r.Manifests {
 		s, ok := parseStamp(m.Snapshot)
@@ -76,6 +82,9 @@ func (v *Vault) WriteRun(r Run) error {
 	if rec.Manifests, err = v.manifestsOf(r); err != nil {
 		return err
 	}
+	if err := v.noteState(&rec); err != nil {
+		return err
+	}
 	if p := rec.problem(rec.stamp()); p != "" {
 		return fmt.Errorf("run %s: %w: %s", r.ID, storage.ErrInvalid, p)
 	}
@@ -88,6 +97,24 @@ func (v *Vault) WriteRun(r Run) error {
 		}
 		return fmt.Errorf("record run %s: %w", r.ID, err)
 	}
+	return nil
+}
+
+// noteState notes what there is besides the run, as it was when the run was recorded first.
+func (v *Vault) noteState(rec *runRecord) error {
+	name := rec.stamp()
+	if old, err := v.readRun(name); err == nil {
+		rec.Previous, rec.LogThrough = old.Previous, old.LogThrough
+		return nil
+	}
+	names, err := v.runNames()
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(names, func(s stamp) bool { return s.String() != name.String() }); i >= 0 {
+		rec.Previous = names[i].String()
+	}
+	rec.LogThrough = v.changes.Through()
 	return nil
 }
 

@@ -38,6 +38,7 @@ type verifier struct {
 	all     bool
 	rep     Report
 	records []manifestRef     // of all sound run records
+	logged  storage.Version   // where the change log ended, by the run records
 	hashes  map[string]string // manifest hash by table/snapshot, as recorded
 	pool    map[string]error  // of the pool's files that were read, by table/name
 	far     *verifyProgress   // of the table that is read; nil: nobody asks
@@ -77,23 +78,6 @@ func (c *verifier) report(table, snapshot, file string, err error) {
 	c.rep.Problems = append(c.rep.Problems, c.v.problem(table, snapshot, file, err))
 }
 
-func (c *verifier) readRuns() error {
-	return c.v.eachRun(func(name stamp) bool {
-		rec, err := c.v.readRun(name)
-		if err != nil {
-			if !isMissing(err) {
-				c.report("", "", c.v.runFile(name), err)
-			}
-			return true
-		}
-		c.records = append(c.records, rec.Manifests...)
-		for _, m := range rec.Manifests {
-			c.hashes[path.Join(m.Table, m.Snapshot)] = m.SHA256
-		}
-		return true
-	})
-}
-
 // known says whether the vault has or had anything of the table.
 func (c *verifier) known(table string) bool {
 	return slices.Contains(c.v.folders(tablesName), table) || slices.Contains(c.v.folders(removalsName), table) ||
@@ -121,8 +105,9 @@ func (c *verifier) table(table string) error {
 		}
 		c.rep.Checked++
 	}
+	c.strays(table)
 	c.far.end()
-	return nil
+	return c.ctx.Err()
 }
 
 // snapshot verifies one snapshot, which is held meanwhile.
@@ -194,7 +179,7 @@ func (c *verifier) files(m *Manifest) {
 
 // log reads all of the change log.
 func (c *verifier) log() {
-	_, n, problems := c.v.changes.Verify(c.ctx)
+	_, n, problems := c.v.changes.Verify(c.ctx, c.logged)
 	c.rep.Bytes += n
 	for _, p := range problems {
 		c.rep.Problems = append(c.rep.Problems, Problem{Table: p.Table, File: path.Join(logName, p.File), Offset: p.Offset, Problem: p.Problem})
@@ -223,19 +208,5 @@ func (c *verifier) data(m *Manifest) {
 	}
 	if sound && !m.Ledger.Agrees(total) {
 		c.report(m.Table, m.Snapshot, c.v.snapDir(m.Table, m.Snapshot), errors.New(m.Ledger.Differs(total)))
-	}
-}
-
-// missing reports recorded snapshots that are gone without a record of removal.
-func (c *verifier) missing(chosen []string) {
-	for _, m := range c.records {
-		if !c.all && !slices.Contains(chosen, m.Table) || !c.v.gone(m.Table, m.Snapshot) {
-			continue
-		}
-		_, err := c.v.readRemoval(m.Table, m.Snapshot)
-		if isMissing(err) {
-			c.report(m.Table, m.Snapshot, c.v.snapDir(m.Table, m.Snapshot),
-				errors.New("the snapshot is recorded, was not removed by retention, and is missing: a copy of its folder, if there is one, can be put back"))
-		}
 	}
 }

@@ -2,6 +2,8 @@ package vault
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -50,6 +52,28 @@ func (c *verifier) tableLayout(table string) {
 	})
 }
 
+// strays reads the pool's files that no snapshot has: a crash may leave such a file, and
+// the next snapshot may take it.
+func (c *verifier) strays(table string) {
+	entries, err := c.v.fs.ReadDir(c.v.path(tablesName, table, poolName))
+	if err != nil {
+		return // a missing one has none, and tableLayout reports others
+	}
+	for _, e := range entries {
+		sum, kind, ok := fromPoolFile(e.Name())
+		info, err := e.Info()
+		if _, read := c.pool[table+"/"+e.Name()]; !ok || read || err != nil {
+			continue
+		}
+		f := FileInfo{Name: e.Name(), Kind: kind, Size: info.Size(), SHA256: sum}
+		n, err := c.v.readPlain(c.ctx, &Manifest{Table: table}, &f, io.Discard)
+		c.rep.Bytes += n
+		if err != nil && !isMissing(err) && c.ctx.Err() == nil {
+			c.report(table, "", c.v.fileOf(&Manifest{Table: table}, &f), err)
+		}
+	}
+}
+
 // strangers reports entries of a folder that belong cannot place. Temporary names
 // are unfinished work, not strangers; a missing folder has none.
 func (c *verifier) strangers(dir, table, snapshot string, belongs func(name string, dir bool) bool) {
@@ -95,8 +119,19 @@ func (c *verifier) documents(table string) {
 			}
 		}
 	}
+	proofs := map[Proof]string{}
 	check(proofsName, func(base string) bool { _, _, ok := cutProofName(base); return ok },
-		func(base string) error { _, err := c.v.readProof(table, base); return err })
+		func(base string) error {
+			p, err := c.v.readProof(table, base)
+			if p.file = ""; err != nil {
+				return err
+			}
+			if first, again := proofs[p]; again {
+				return fmt.Errorf("is a copy of %s.json, or that of it: remove one", first)
+			}
+			proofs[p] = base
+			return nil
+		})
 	check(removalsName, func(base string) bool { _, ok := parseStamp(base); return ok },
 		func(base string) error { _, err := c.v.readRemoval(table, base); return err })
 }

@@ -1,0 +1,24 @@
+// Package rot damages what Brock has on the disk, bit by bit and file by file, and looks
+// whether that is found: in the vault (TestEveryBit, TestSampled), and in the stores and
+// Brock's own files of a hub (TestLiveStores).
+package rot
+
+import (
+	"flag"
+	"os"
+	"runtime/debug"
+	"testing"
+)
+
+var (
+	seed    = flag.Uint64("seed", 20261201, "seed of all that is made up")
+	first   = flag.Int("first", 0, "index of the first mutation; with the seed it makes that mutation again")
+	stride  = flag.Int("stride", 211, "every how many bits of the small vault are flipped; 1 flips them all")
+	sampled = flag.Int("sampled", 600, "how many mutations of the large vault to make up")
+	restore = flag.Int("restore", 40, "of how many sampled mutations one is restored from, too")
+)
+
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(800)
+	os.Exit(m.Run())
+}
