@@ -133,32 +133,43 @@ func (h *Hub) restoreTables(req RestoreRequest) ([]string, error) {
 	return req.Tables, nil
 }
 
-// restoreOne restores one table; a failure is in the result.
+// restoreOne restores one table; a failure is in the result. Whoever asks for the newest
+// snapshot gets the newest one that is sound.
 func (h *Hub) restoreOne(ctx context.Context, name string, req RestoreRequest, find findSource) RestoredTable {
 	out := RestoredTable{Table: name, Status: StatusRestored, DryRun: req.DryRun}
-	fail := func(err error) RestoredTable {
-		out.Status, out.Error = StatusFailed, err.Error()
-		return out
+	var failed []error
+	for {
+		src, err := find(ctx, name)
+		if err == nil {
+			err = h.restoreFrom(ctx, name, req, src, &out)
+		}
+		if err == nil {
+			return out
+		}
+		failed = append(failed, err)
+		if find = src.older; find == nil || !src.taken.damaged {
+			out.Status, out.Error = StatusFailed, errors.Join(failed...).Error()
+			return out
+		}
+		h.log.Warn("the newest snapshot is damaged; an older one is restored", "table", name, "snapshot", src.snapshot, "err", err)
 	}
-	src, err := find(ctx, name)
-	if err != nil {
-		return fail(err)
-	}
+}
+
+// restoreFrom restores one table from a source.
+func (h *Hub) restoreFrom(ctx context.Context, name string, req RestoreRequest, src source, out *RestoredTable) (err error) {
 	defer src.release()
 	at := src.at.Time()
 	out.Snapshot, out.At, out.Version, out.Records, out.FileSize = src.snapshot, vault.At(at), src.at, src.ledger.Records, src.bytes
 	switch {
 	case req.DryRun:
-		err = h.dryRun(name, src, &out)
+		err = h.dryRun(name, src, out)
 	case req.To != "":
 		out.FileSize, err = h.restoreTo(ctx, req.To, name, src.at, src.build)
 	default:
-		err = h.restoreLive(ctx, name, src.build, &out)
+		err = h.restoreLive(ctx, name, src.build, out)
 	}
-	if err != nil {
-		return fail(err)
-	}
-	return out
+	out.Snapshot = src.taken.snapshot
+	return err
 }
 
 func (h *Hub) dryRun(name string, src source, out *RestoredTable) error {

@@ -20,7 +20,15 @@ type source struct {
 	ledger   storage.Ledger
 	bytes    int64 // of the vault's files that are read
 	build    func(ctx context.Context, dir string) error
+	taken    *taken     // by the build
+	older    findSource // the next older one, for who wants the newest that is sound; nil: no other will do
 	release  func()
+}
+
+// taken is the way that a build took.
+type taken struct {
+	snapshot string // that it began with: another one where the source's is damaged
+	damaged  bool   // no way is sound
 }
 
 // findSource finds a table's source.
@@ -51,21 +59,51 @@ func (h *Hub) snapshotSource(ref string) findSource {
 	if ref == "" {
 		ref = vault.Latest
 	}
+	return h.foundSource(ref == vault.Latest, func(table string) (vault.Snapshot, error) { return h.vault.Resolve(table, ref) })
+}
+
+// foundSource is the snapshot that find finds; where any will do, an older one follows it.
+func (h *Hub) foundSource(any bool, find func(table string) (vault.Snapshot, error)) findSource {
 	return func(_ context.Context, table string) (source, error) {
 		var snap vault.Snapshot
 		release, err := h.hold(table, func() (_ string, err error) {
-			snap, err = h.vault.Resolve(table, ref)
+			snap, err = find(table)
 			return snap.Name, err
 		})
 		if err != nil {
 			return source{}, err
 		}
-		return source{at: snap.Cut, snapshot: snap.Name, ledger: snap.Ledger, bytes: snap.Bytes, release: release,
-			build: func(ctx context.Context, dir string) error {
-				_, err := h.vault.BuildStore(ctx, table, snap.Name, dir, h.restoreProgress(snap.Run, table))
-				return err
-			}}, nil
+		src := h.sourceOf(vault.PastOf(snap), snap.Run, release)
+		if any {
+			src.older = h.foundSource(true, func(table string) (vault.Snapshot, error) { return h.newestBefore(table, snap) })
+		}
+		return src, nil
 	}
+}
+
+// newestBefore is the newest snapshot of the table before another one.
+func (h *Hub) newestBefore(table string, s vault.Snapshot) (vault.Snapshot, error) {
+	l, err := h.vault.List(table)
+	if err != nil {
+		return vault.Snapshot{}, err
+	}
+	for _, o := range l.Snapshots { // newest first
+		if o.Cut < s.Cut {
+			return o, nil
+		}
+	}
+	return vault.Snapshot{}, fmt.Errorf("table %s: %w before %s", table, ErrNoSnapshot, s.Name)
+}
+
+// sourceOf is a past, built in whatever way to it is sound.
+func (h *Hub) sourceOf(p vault.Past, run string, release func()) source {
+	t := &taken{snapshot: p.Snapshot}
+	return source{at: p.At, snapshot: p.Snapshot, ledger: p.Ledger, bytes: p.Bytes, release: release, taken: t,
+		build: func(ctx context.Context, dir string) error {
+			way, err := h.vault.BuildSound(ctx, p, dir, h.restoreProgress(run, p.Table))
+			t.snapshot, t.damaged = way.Snapshot, ctx.Err() == nil && errors.Is(err, ErrDamaged)
+			return err
+		}}
 }
 
 // hold keeps the snapshot that find finds. Where retention is faster there is another one.
@@ -92,10 +130,7 @@ func (h *Hub) pastSource(at storage.Version) findSource {
 		if err != nil {
 			return source{}, err
 		}
-		return source{at: at, snapshot: p.Snapshot, ledger: p.Ledger, bytes: p.Bytes, release: release,
-			build: func(ctx context.Context, dir string) error {
-				return h.vault.BuildPast(ctx, p, dir, h.restoreProgress("", table))
-			}}, nil
+		return h.sourceOf(p, "", release), nil
 	}
 }
 
