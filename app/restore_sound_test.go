@@ -40,6 +40,30 @@ func TestRestoreByAnotherWay(t *testing.T) {
 	}
 }
 
+// The same where a list already sees that its files are not there: of one, and of all.
+func TestRestoreAroundWhatIsMissing(t *testing.T) {
+	h := harness.New(t, harness.Tables("t"), harness.Offline())
+	h.Put("t", "k", "one")
+	first := h.Backup()
+	h.Put("t", "k", "two")
+	second := h.Backup()
+	h.Put("t", "k", "three")
+	for i, run := range []app.Run{second, first} {
+		files, err := filepath.Glob(filepath.Join(h.Dir, "vault", "tables", "t", "snapshots", "*_"+run.ID, "*.frames"))
+		require.NoError(t, err)
+		require.Len(t, files, 1)
+		require.NoError(t, os.Remove(files[0]))
+		out, err := h.Hub().Restore(t.Context(), app.RestoreRequest{Tables: []string{"t"}, Snapshot: second.ID})
+		require.NoError(t, err)
+		require.Equal(t, []string{first.Results[0].Snapshot, ""}[i], out.Results[0].Snapshot)
+		require.Equal(t, "two", h.Get("t", "k"))
+	}
+	out, err := h.Hub().Restore(t.Context(), app.RestoreRequest{Tables: []string{"t"}})
+	require.NoError(t, err)
+	require.Empty(t, out.Results[0].Snapshot)
+	require.Equal(t, "two", h.Get("t", "k"))
+}
+
 // Where nothing else leads there, whoever asked for the newest gets the newest that is
 // sound, and who named the damaged one an error.
 func TestRestoreTheNewestSound(t *testing.T) {

@@ -59,26 +59,45 @@ func (h *Hub) snapshotSource(ref string) findSource {
 	if ref == "" {
 		ref = vault.Latest
 	}
-	return h.foundSource(ref == vault.Latest, func(table string) (vault.Snapshot, error) { return h.vault.Resolve(table, ref) })
+	return h.foundSource(ref, func(table string) (vault.Snapshot, error) { return h.vault.Resolve(table, ref) })
 }
 
-// foundSource is the snapshot that find finds; where any will do, an older one follows it.
-func (h *Hub) foundSource(any bool, find func(table string) (vault.Snapshot, error)) findSource {
-	return func(_ context.Context, table string) (source, error) {
+// foundSource is the snapshot that find finds for the reference, or the same state by
+// another way. Where any snapshot will do, an older one follows it.
+func (h *Hub) foundSource(ref string, find func(table string) (vault.Snapshot, error)) findSource {
+	return func(ctx context.Context, table string) (source, error) {
 		var snap vault.Snapshot
 		release, err := h.hold(table, func() (_ string, err error) {
 			snap, err = find(table)
 			return snap.Name, err
 		})
+		if errors.Is(err, ErrDamaged) {
+			return h.aroundSource(ctx, table, ref, err)
+		}
 		if err != nil {
 			return source{}, err
 		}
 		src := h.sourceOf(vault.PastOf(snap), snap.Run, release)
-		if any {
-			src.older = h.foundSource(true, func(table string) (vault.Snapshot, error) { return h.newestBefore(table, snap) })
+		if ref == vault.Latest {
+			src.older = h.foundSource(ref, func(table string) (vault.Snapshot, error) { return h.newestBefore(table, snap) })
 		}
 		return src, nil
 	}
+}
+
+// aroundSource is what a damaged snapshot held, without it; damage says why it is not used.
+func (h *Hub) aroundSource(ctx context.Context, table, ref string, damage error) (source, error) {
+	var p vault.Past
+	var run string
+	release, err := h.hold(table, func() (_ string, err error) {
+		p, run, err = h.vault.PastOfDamaged(ctx, table, ref)
+		return p.Snapshot, err
+	})
+	if err != nil {
+		return source{}, errors.Join(damage, err)
+	}
+	h.log.Warn("a snapshot is damaged; what it held is restored by another way", "table", table, "snapshot", p.Snapshot, "err", damage)
+	return h.sourceOf(p, run, release), nil
 }
 
 // newestBefore is the newest snapshot of the table before another one.

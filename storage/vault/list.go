@@ -176,7 +176,7 @@ func (v *Vault) snapNames(table string) ([]stamp, error) {
 
 // Resolve returns the complete snapshot that ref means: a full name, a run's id, or
 // [Latest]. It fails with a [NoSnapshotError], or with a [storage.DamageError]
-// where the named snapshot is there but damaged.
+// where the named snapshot is there but damaged, or all of them are.
 func (v *Vault) Resolve(table, ref string) (Snapshot, error) {
 	if err := storage.CheckTableName(table); err != nil {
 		return Snapshot{}, err
@@ -191,7 +191,7 @@ func (v *Vault) Resolve(table, ref string) (Snapshot, error) {
 		}
 	}
 	for _, p := range problems {
-		if name, _ := parseStamp(p.Snapshot); ref == p.Snapshot || ref == name.run {
+		if name, _ := parseStamp(p.Snapshot); ref == p.Snapshot || ref == name.run || ref == Latest { // there is no other
 			return Snapshot{}, &storage.DamageError{Table: table, File: v.path(p.File), Offset: p.Offset, Problem: p.Problem}
 		}
 	}

@@ -41,3 +41,27 @@ func (v *Vault) BuildSound(ctx context.Context, p Past, dir string, progress fun
 		way = next
 	}
 }
+
+// PastOfDamaged is how to get at what a damaged snapshot held without it: by an older one
+// and the change log. Its manifest must be sound, for it says what that was.
+func (v *Vault) PastOfDamaged(ctx context.Context, table, ref string) (p Past, run string, err error) {
+	names, err := v.snapNames(table)
+	if err != nil {
+		return p, "", err
+	}
+	for _, name := range names { // newest first
+		if ref != Latest && ref != name.String() && ref != name.run {
+			continue
+		}
+		m, _, err := v.readManifest(table, name.String())
+		if err != nil {
+			return p, "", err
+		}
+		p, err = v.PastFrom(ctx, table, m.Cut, func(s Snapshot) bool { return s.Name != m.Snapshot })
+		if err == nil && (p.Ledger.Version != m.Ledger.Version || !p.Ledger.Agrees(m.Ledger)) {
+			err = &storage.DamageError{Table: table, File: v.path(logName), Problem: "the change log leads elsewhere than to snapshot " + m.Snapshot}
+		}
+		return p, m.Run, err
+	}
+	return p, "", v.noSnapshot(table, ref)
+}

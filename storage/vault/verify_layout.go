@@ -127,6 +127,7 @@ func (c *verifier) documents(table string) {
 				return err
 			}
 			if first, again := proofs[p]; again {
+				c.report(table, "", c.v.path(proofsName, table, first+".json"), fmt.Errorf("is a copy of %s.json, or that of it: remove one", base))
 				return fmt.Errorf("is a copy of %s.json, or that of it: remove one", first)
 			}
 			proofs[p] = base

@@ -1,7 +1,6 @@
 package rot
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -22,16 +21,17 @@ type recipe struct {
 	large          int // values in the value log of the table that is backed up as files
 	runs           int
 	imageMin       int64
+	trim           bool // what no snapshot needs of the change log
 }
 
 var (
-	smallVault = recipe{records: 12, value: 200, large: 1, runs: 3, imageMin: 3 << 10}
-	largeVault = recipe{records: 700, value: 1500, large: 6, runs: 6, imageMin: 64 << 10}
+	smallVault = recipe{records: 12, value: 200, large: 1, runs: 3, imageMin: 3 << 10, trim: true}
+	largeVault = recipe{records: 250, value: 600, large: 3, runs: 6, imageMin: 64 << 10}
 )
 
 // make makes a vault with snapshots of every kind (records, files with pool, an earlier
 // one and the change log), run records, proofs, removals, and a change log of merged and
-// other segments whose oldest are gone.
+// other segments.
 func (r recipe) make(t testing.TB) *tree {
 	h := harness.New(t, harness.Tables("records", "files", "chain"), harness.Offline(), harness.Configure(func(c *app.Config) {
 		c.Keep, c.DrillEvery, c.ScrubEvery = r.runs-1, -1, -1
@@ -45,8 +45,8 @@ func (r recipe) make(t testing.TB) *tree {
 		}
 	}
 	// Two of them grow tables of Badger's, and one of those stays too small for files.
+	put("files", r.records, r.large, large) // first: the last commit before a restart is in the tail, too
 	put("files", 0, r.records, r.value)
-	put("files", r.records, r.large, large)
 	put("chain", 0, 4*r.records, r.value)
 	h.Restart()
 	put("records", 0, r.records/2, r.value)
@@ -72,9 +72,14 @@ func (r recipe) tend(t testing.TB, dir string) {
 	require.NoError(t, err)
 	v, err := vault.Open(disk.OS, dir, ro.Owner(), vault.Options{})
 	require.NoError(t, err)
-	done, err := v.Log().Merge(context.Background(), changelog.MergeOptions{Fanout: 2, MaxBytes: 1 << 20})
+	done, err := v.Log().Merge(ctx, changelog.MergeOptions{Fanout: 2, MaxBytes: 1 << 20})
 	require.NoError(t, err)
 	require.True(t, done)
+	if r.trim {
+		removed, err := v.TrimLog(ctx, time.Nanosecond)
+		require.NoError(t, err)
+		require.NotEmpty(t, removed)
+	}
 	require.NoError(t, v.Close())
 }
 

@@ -15,6 +15,7 @@ var (
 	first   = flag.Int("first", 0, "index of the first mutation; with the seed it makes that mutation again")
 	stride  = flag.Int("stride", 211, "every how many bits of the small vault are flipped; 1 flips them all")
 	sampled = flag.Int("sampled", 600, "how many mutations of the large vault to make up")
+	kept    = flag.String("vault", "", "directory of the vault to damage, in place of a new one: one that a failure has kept")
 	restore = flag.Int("restore", 40, "of how many sampled mutations one is restored from, too")
 )
 

@@ -132,6 +132,9 @@ func (x *mutator) double(file string) (m mutation, ok bool) {
 	case 1:
 		other := x.all[x.rng.IntN(len(x.all))]
 		name = path.Dir(other) + "/" + base
+		if strings.Contains(dir, "/pool/") && path.Base(path.Dir(other)) == "pool" {
+			return m, false // a file of the pool that no snapshot has: a crash leaves such
+		}
 	case 2:
 		name = dir + alike(x.rng, base)
 	case 3:
@@ -204,5 +207,8 @@ func (x *mutator) remove(file string) mutation {
 	}
 	b := x.tr.files[file]
 	x.tr.remove(file)
+	if parts := strings.Split(strings.TrimSuffix(file, ".json"), "/"); parts[0] == "removals" { // then the snapshot looks lost
+		return mutation{any: []string{path.Join("tables", parts[1], "snapshots", parts[2])}, undo: func() { x.tr.put(file, b) }}
+	}
 	return mutation{hurt: []string{file}, undo: func() { x.tr.put(file, b) }}
 }

@@ -13,13 +13,13 @@ import (
 
 var ctx = context.Background()
 
-// found is what a verify finds: problems, and the error of what cannot even be opened.
-func found(tr *tree) ([]vault.Problem, error) {
+// found is what a verify of some tables, or of all, finds: problems, and the error of what cannot even be opened.
+func found(tr *tree, tables ...string) ([]vault.Problem, error) {
 	v, err := vault.OpenReadOnly(tr, tr.root)
 	if err != nil {
 		return nil, err
 	}
-	rep, err := v.Verify(ctx)
+	rep, err := v.Verify(ctx, tables...)
 	return rep.Problems, err
 }
 
@@ -40,6 +40,8 @@ func clean(t *testing.T, tr *tree) {
 func kind(name string) string {
 	dir, base := path.Split(name)
 	switch {
+	case name == "log/begin":
+		return "log's begin"
 	case strings.HasPrefix(dir, "log/"):
 		return "change log"
 	case strings.HasPrefix(dir, "runs/"):
