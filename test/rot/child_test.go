@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -92,7 +93,7 @@ func (w *watch) life(h *harm, log *slog.Logger) {
 	}
 	w.hub = hub
 	if h != nil {
-		if err := h.do(w.dir); err != nil {
+		if err := h.do(w.dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // Badger may have removed what it emptied
 			w.bad("cannot do harm: %v", err)
 		}
 	}
