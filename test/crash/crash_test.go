@@ -1,221 +1,154 @@
-// Package crash kills a hub, really and at random moments, and looks at what is left.
+// Package crash kills hubs, really: at named points of everything that they do to their
+// files, and at random moments. Each start looks at all that the one before left, and
+// holds it to what was acknowledged.
 package crash
 
 import (
-	"bufio"
-	"context"
 	"flag"
 	"fmt"
-	"io/fs"
-	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
-	"github.com/brockdb/brock/app"
 	"github.com/stretchr/testify/require"
 )
 
 var (
-	kills = flag.Int("kills", 20, "how often to kill the hub")
-	seed  = flag.Uint64("seed", 0, "seed of the moments; 0 takes one from the clock")
+	kills = flag.Int("kills", 16, "how many kills; from 10/9 of the number of points on, each point comes")
+	seed  = flag.Uint64("seed", 0, "seed of the plan; 0 takes one from the clock")
+	at    = flag.String("at", "", "only points whose name matches the expression")
+	lanes = flag.Int("lanes", 2, "how many hubs at once")
+	only  = flag.Int("round", -1, "only this round of the plan")
 )
 
 const childVar = "BROCK_CRASH_CHILD"
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(childVar); dir != "" {
-		child(dir)
-		return
+	if told := os.Getenv(childVar); told != "" {
+		os.Exit(runChild(told))
 	}
 	os.Exit(m.Run())
 }
 
-var tables = []string{"task", "task_queue", "rolled"}
-
-func config(dir string) app.Config {
-	return app.Config{Data: dir, Tables: tables, Keep: 2, MinFree: -1, Schedule: "off", Logger: slog.New(slog.DiscardHandler)}
-}
-
-// TestKilledAtRandomMoments kills a hub that commits, backs up, restores and
-// compacts, starts it again, and holds it to what it had acknowledged.
-func TestKilledAtRandomMoments(t *testing.T) {
+// TestKilled kills as many hubs as it is told to.
+func TestKilled(t *testing.T) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
-	t.Logf("seed %d", *seed)
-	rng := rand.New(rand.NewPCG(*seed, 1))
+	all := chosen(t)
+	rounds := plan(*kills, all, rand.New(rand.NewPCG(*seed, 1)))
+	t.Logf("seed %d: %d points, %d rounds (repeat one with -args -seed %d -kills %d -round R)", *seed, len(all), len(rounds), *seed, *kills)
 	dir := t.TempDir()
-	acked := map[string]int64{} // by writer: the last number that was acknowledged
-	total, backups := 0, 0
-	for k := range *kills {
-		n, b := killOnce(t, dir, time.Duration(rng.IntN(400))*time.Millisecond, acked)
-		total, backups = total+n, backups+b
-		inspect(t, dir, acked, k)
-	}
-	t.Logf("%d kills, %d acknowledged writes, %d backups: none lost, none torn, no snapshot unreadable", *kills, total, backups)
-	require.Positive(t, backups)
-}
-
-// TestKilledDuringTheFirstStart kills hubs that have just begun to make their
-// tables: what is left is a hub that starts with all its tables.
-func TestKilledDuringTheFirstStart(t *testing.T) {
-	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 2))
-	for range max(*kills/2, 1) {
-		dir := t.TempDir()
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childVar+"="+dir)
-		require.NoError(t, cmd.Start())
-		timer := time.AfterFunc(time.Duration(rng.IntN(200))*time.Millisecond, func() { _ = cmd.Process.Kill() })
-		_ = cmd.Wait() // it was killed
-		timer.Stop()
-		inspect(t, dir, nil, 0)
-	}
-}
-
-// killOnce runs the hub in a process of its own, kills it after the delay, and
-// takes down what it had acknowledged.
-func killOnce(t *testing.T, dir string, delay time.Duration, acked map[string]int64) (writes, backups int) {
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childVar+"="+dir)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
+	template, err := makeTemplate(filepath.Join(dir, "template"))
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	lines := bufio.NewScanner(out)
-	require.True(t, lines.Scan(), "the hub did not start")
-	require.Equal(t, "ready", lines.Text())
-	timer := time.AfterFunc(delay, func() { _ = cmd.Process.Kill() })
-	defer timer.Stop()
-	for lines.Scan() {
-		word := strings.Fields(lines.Text())
-		switch {
-		case len(word) == 3 && word[0] == "ack":
-			n, err := strconv.ParseInt(word[2], 10, 64)
-			require.NoError(t, err)
-			acked[word[1]] = n
-			writes++
-		case len(word) == 1 && word[0] == "backup":
-			backups++
-		case len(word) > 0 && word[0] == "error":
-			t.Error(lines.Text())
-		}
+	y := &tally{hits: map[string]int{}}
+	c := campaign{t: t, template: template, dir: dir, tally: y, began: time.Now()}
+	c.run(rounds)
+	if !t.Failed() {
+		c.judge(rounds, all)
 	}
-	_ = cmd.Wait() // it was killed
-	return writes, backups
 }
 
-// inspect opens what is left.
-func inspect(t *testing.T, dir string, acked map[string]int64, kill int) {
-	ctx := context.Background()
-	cfg := config(dir)
-	cfg.Offline = true
-	h, err := app.Open(ctx, cfg)
-	require.NoError(t, err, "kill %d", kill)
-	for _, name := range tables {
-		tb, err := h.Table(name)
-		require.NoError(t, err)
-		_, err = tb.Count(ctx)
-		require.NoError(t, err, "kill %d", kill)
-		values := map[string]int64{}
-		for r, err := range tb.Scan(ctx, app.Range{}) { // ends by comparing with the ledger
-			require.NoError(t, err, "kill %d", kill)
-			if values[string(r.Key)], err = strconv.ParseInt(string(r.Value), 10, 64); err != nil {
-				t.Fatalf("kill %d: key %q holds %q", kill, r.Key, r.Value)
+// chosen are the points that the test is about.
+func chosen(t *testing.T) []point {
+	all := points()
+	names := map[string]bool{}
+	for _, p := range all {
+		require.False(t, names[p.name], "two points are called %s", p.name)
+		names[p.name] = true
+	}
+	for _, p := range all {
+		require.True(t, p.prior == "" || names[p.prior], "no point is called %s", p.prior)
+	}
+	if *at == "" {
+		return all
+	}
+	wanted := regexp.MustCompile(*at)
+	need := map[string]bool{}
+	for _, p := range all {
+		if wanted.MatchString(p.name) {
+			need[p.name], need[p.prior] = true, true
+		}
+	}
+	return slices.DeleteFunc(all, func(p point) bool { return !need[p.name] })
+}
+
+// campaign runs the rounds of a plan.
+type campaign struct {
+	t        *testing.T
+	template template
+	dir      string
+	tally    *tally
+	began    time.Time
+	failed   sync.Once
+}
+
+// run lets some rounds run at once. The first that fails ends all.
+func (c *campaign) run(rounds []round) {
+	next := make(chan round)
+	stop := make(chan struct{})
+	var running sync.WaitGroup
+	for range *lanes {
+		running.Go(func() {
+			for r := range next {
+				if err := r.run(c.template, filepath.Join(c.dir, fmt.Sprintf("round-%d", r.number)), c.tally); err != nil {
+					c.t.Errorf("%v", err)
+					c.failed.Do(func() { close(stop) })
+				}
+				c.progress()
 			}
-		}
-		for key, n := range values {
-			if half, ok := strings.CutSuffix(key, "/first"); ok {
-				require.Equal(t, n, values[half+"/second"], "kill %d: table %s: half of batch %s", kill, name, half)
-			}
-		}
-		for writer, n := range acked {
-			if strings.HasPrefix(writer, name+"/") {
-				require.GreaterOrEqual(t, values[writer+"/first"], n, "kill %d: an acknowledged write of %s is lost", kill, writer)
-			}
-		}
+		})
 	}
-	report, err := h.Verify(ctx)
-	require.NoError(t, err)
-	require.Empty(t, report.Problems, "kill %d", kill)
-	require.NoError(t, h.Close(ctx)) // a live hub has unfinished files of its own
-	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && strings.HasPrefix(d.Name(), ".tmp-") && !strings.Contains(path, "jetstream") {
-			t.Errorf("kill %d: left over: %s", kill, path)
+	defer running.Wait()
+	defer close(next)
+	for _, r := range rounds {
+		if *only >= 0 && r.number != *only {
+			continue
 		}
-		return err
-	}))
-}
-
-// child is the hub that is killed.
-func child(dir string) {
-	ctx := context.Background()
-	h, err := app.Open(ctx, config(dir))
-	if err != nil {
-		fmt.Println("error", err)
-		return
-	}
-	fmt.Println("ready")
-	for _, name := range []string{"task", "task_queue"} {
-		for w := range 4 {
-			go write(h, name, w)
-		}
-	}
-	go write(h, "rolled", 0)
-	go maintain(h)
-	select {} // until killed
-}
-
-func fail(what string, err error) { fmt.Println("error", what, err) }
-
-// write commits batches of two keys and tells of each that was acknowledged.
-func write(h *app.Hub, table string, w int) {
-	ctx := context.Background()
-	tb, err := h.Table(table)
-	if err != nil {
-		fail("table", err)
-		return
-	}
-	name := fmt.Sprintf("%s/%d", table, w)
-	first, second := []byte(name+"/first"), []byte(name+"/second")
-	n := int64(0)
-	if r, err := tb.Get(ctx, first); err == nil {
-		n, _ = strconv.ParseInt(string(r.Value), 10, 64)
-	}
-	for {
-		n++
-		value := strconv.AppendInt(nil, n, 10)
-		if _, err := tb.Apply(ctx, app.Batch{{Key: first, Value: value}, {Key: second, Value: value}}); err != nil {
-			fail("write", err)
+		select {
+		case next <- r:
+		case <-stop:
 			return
-		}
-		if table != "rolled" { // which restores take back
-			fmt.Println("ack", name, n)
 		}
 	}
 }
 
-// maintain backs up, restores and compacts in turn.
-func maintain(h *app.Hub) {
-	ctx := context.Background()
-	for i := 0; ; i++ {
-		if _, err := h.Backup(ctx); err != nil {
-			fail("backup", err)
-			return
-		}
-		fmt.Println("backup")
-		if out, err := h.Restore(ctx, app.RestoreRequest{Tables: []string{"rolled"}}); err != nil || out.Status != app.StatusRestored {
-			fail("restore", fmt.Errorf("%w %+v", err, out))
-			return
-		}
-		if c, err := h.Compact(ctx, tables[i%len(tables)]); err != nil || c.Status != app.StatusComplete {
-			fail("compact", fmt.Errorf("%w %+v", err, c))
-			return
-		}
+// progress tells, about every thousand kills, how far it is.
+func (c *campaign) progress() {
+	c.tally.mu.Lock()
+	defer c.tally.mu.Unlock()
+	if n := c.tally.kills(); n/1000 > c.tally.told {
+		c.tally.told = n / 1000
+		fmt.Printf("%d kills, %d acknowledged writes, %v\n", n, c.tally.writes, time.Since(c.began).Round(time.Second))
+	}
+}
+
+// judge sums up: a point that was planned and not reached has failed its round already.
+func (c *campaign) judge(rounds []round, all []point) {
+	y := c.tally
+	least := y.kills()
+	for _, p := range all {
+		least = min(least, y.hits[p.name])
+	}
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(y.hits)) {
+		fmt.Fprintf(&text, "\n%7d  %s", y.hits[name], name)
+	}
+	c.t.Logf("hits of each point:%s", text.String())
+	c.t.Logf("%d kills in %v (seed %d): %d at %d of %d points, each at least %d times, and %d at random moments; %d acknowledged writes, %d backups, %d restores, drills and compactions, %d whole checks at starts, %d directories at the end with %d runs restored as one cut: no acknowledged write lost, no batch torn, no listed snapshot unreadable, no start failed, nothing left over",
+		y.kills(), time.Since(c.began).Round(time.Second), *seed, y.kills()-y.random, len(y.hits), len(all), least, y.random, y.writes, y.backups, y.swaps, y.starts, y.closed, y.runs)
+	planned := 0
+	for _, r := range rounds {
+		planned += len(r.kills)
+	}
+	if *only < 0 {
+		require.Equal(c.t, planned, y.kills())
 	}
 }

@@ -79,7 +79,7 @@ func runChild(told string) int {
 	journalled := func(set *settings) { set.journal = true }
 	err := Script("child", func(t TB) {
 		h := New(t, append(s.opts[:len(s.opts):len(s.opts)], InDir(c.Dir), Stopped(), journalled)...)
-		h.killAt(c.Step)
+		h.KillAt(c.Step, func() {})
 		h.Start()
 		s.f(h)
 	})

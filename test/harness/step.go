@@ -2,8 +2,13 @@ package harness
 
 import (
 	"os"
+	"path"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/brockdb/brock/actors"
+	"github.com/brockdb/brock/storage/disk"
 )
 
 // Step is a moment in the life of a hub at which [Kill] ends its process. The
@@ -16,9 +21,12 @@ type Step struct {
 	Kind    OpKind // … or at a file operation
 	Path    string
 	AtByte  int64 // of a write, which is torn; negative: any
+	Final   bool  // only of files that are no temporary ones
+	Behind  *Step // only of files that this step, of files too, came to before
 
-	Nth   int  // the nth time, counted from 1
-	After bool // when it was handled or done, not before
+	Nth   int           // the nth time, counted from 1
+	After bool          // when it was handled or done, not before
+	Later time.Duration // so much later, whatever is under way then
 }
 
 // AtMessage is the moment when an actor (see [Probe]) gets its nth message of the
@@ -93,23 +101,67 @@ func Steps(table string) []Step {
 		RunRecorded(), RunEnded(), RestoreStaged(table), RestoreSwapped(table)}
 }
 
-// killAt arms the step in this process.
-func (h *Harness) killAt(s Step) {
+// KillAt arms the step in this process, which it ends as kill -9 does, last being called
+// right before. [Kill] does it by itself; this is for processes that a test starts in
+// another way. It may be called before the hub is started.
+func (h *Harness) KillAt(s Step, last func()) {
+	die := s.death(last)
 	if s.Message == "" {
-		rule := h.FS.On(s.Kind, s.Path).Nth(max(s.Nth, 1))
-		if s.AtByte >= 0 {
-			rule = rule.AtByte(s.AtByte)
-		}
-		rule.then(dieNow, s.After)
+		h.fileRule(s).then(die, s.After)
 		return
 	}
 	probe := &Probe{actor: s.Actor, all: h.probes}
 	probe.On(s.Message).Nth(max(s.Nth, 1)).arm(func(d actors.Delivery) {
-		if s.After {
+		if s.After || s.Later > 0 {
 			d.Handle()
 		}
-		dieNow()
+		die()
 	})
+}
+
+// death is what happens at the step.
+func (s Step) death(last func()) func() {
+	die := sync.OnceFunc(func() { last(); dieNow() })
+	if s.Later > 0 {
+		return func() { time.AfterFunc(s.Later, die) }
+	}
+	return die
+}
+
+// fileRule is for the operations that the step is about.
+func (h *Harness) fileRule(s Step) *FileRule {
+	rule := h.FS.On(s.Kind, s.Path).Nth(max(s.Nth, 1))
+	if s.AtByte >= 0 {
+		rule = rule.AtByte(s.AtByte)
+	}
+	came := func(string) bool { return true }
+	if s.Behind != nil {
+		came = h.remember(*s.Behind)
+	}
+	rule.skip = func(op FileOp) bool {
+		temporary := strings.HasPrefix(path.Base(op.Path), disk.TempPrefix)
+		return s.Final && temporary || !came(op.Path)
+	}
+	return rule
+}
+
+// remember says from now on which files the step came to.
+func (h *Harness) remember(s Step) func(file string) bool {
+	var mu sync.Mutex
+	files := map[string]bool{}
+	rule := h.FS.On(s.Kind, s.Path)
+	rule.skip = func(op FileOp) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		files[op.Path] = true
+		return true
+	}
+	rule.then(func() {}, false)
+	return func(file string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return files[file]
+	}
 }
 
 // dieNow ends the process as kill -9 does: nothing runs after it.
