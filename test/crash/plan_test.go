@@ -73,6 +73,7 @@ func plan(n int, all []point, rng *rand.Rand) (rounds []round) {
 		rounds = append(rounds, r)
 	}
 	rounds = append(rounds, single...)
+	rng.Shuffle(len(rounds), func(i, j int) { rounds[i], rounds[j] = rounds[j], rounds[i] })
 	for i := range rounds {
 		rounds[i].number = i
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long a process may live that is to die at a point.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // tally counts over all rounds.
 type tally struct {
@@ -42,7 +42,7 @@ func (y *tally) kills() (n int) {
 // run makes the round's directory, kills its hub again and again, and looks at what is
 // left.
 func (r round) run(t template, dir string, y *tally) (err error) {
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, dispose(dir, err != nil)) }()
 	rec := newRecord()
 	if !r.fresh {
 		if err := t.copyTo(dir); err != nil {
@@ -69,6 +69,14 @@ func (r round) run(t template, dir string, y *tally) (err error) {
 	y.closed++
 	y.writes, y.backups, y.swaps = y.writes+rec.writes, y.backups+rec.backups, y.swaps+rec.swaps
 	return nil
+}
+
+// dispose removes a round's directory, or keeps it for people to look at.
+func dispose(dir string, failed bool) error {
+	if failed && *keep != "" {
+		return os.Rename(dir, filepath.Join(*keep, filepath.Base(dir)))
+	}
+	return os.RemoveAll(dir)
 }
 
 // victim is the hub in a round's directory, over all its processes.
@@ -172,7 +180,9 @@ func (v *victim) child(o order, after time.Duration) (end ending, err error) {
 	if status, ok := end.state.Sys().(syscall.WaitStatus); ok {
 		end.killed = status.Signaled() && status.Signal() == syscall.SIGKILL
 	}
-	end.code = end.state.ExitCode()
+	if end.code = end.state.ExitCode(); err != nil {
+		err = fmt.Errorf("%w\n%s", err, end.stderr)
+	}
 	return end, err
 }
 
