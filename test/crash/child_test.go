@@ -71,6 +71,9 @@ func (c *child) run(t harness.TB) {
 	}
 	c.check()
 	left.gone(t)
+	if t.Failed() { // before it dies
+		t.Fatalf("what was left is not as it must be")
+	}
 	c.say("checked")
 	if !c.order.Start {
 		c.arm()

@@ -142,7 +142,7 @@ func filesPoints() []point {
 		in.file("not renamed", harness.OpRename, "vault/tables/files/pool/*", before),
 		in.file("renamed", harness.OpRename, "vault/tables/files/pool/*", after),
 		in.torn("tail half written", "vault/tables/files/*.tail", 60),
-		in.file("all but its name", harness.OpRename, "vault/tables/files/snapshots/*", before),
+		in.file("all but its name", harness.OpRename, "vault/tables/files/snapshots/.tmp-2*", before),
 	}
 }
 
@@ -154,9 +154,9 @@ func manifestPoints() []point {
 		in.file("not synced", harness.OpSync, "vault/tables/a/*manifest.json", before),
 		in.file("synced", harness.OpSync, "vault/tables/a/*manifest.json", after).at(2),
 		chain.torn("of an earlier snapshot and the log, half written", "vault/tables/files/*manifest.json", 300),
-		chain.file("of an earlier snapshot and the log, named", harness.OpRename, "vault/tables/files/snapshots/*", after),
-		rename.file("snapshot without its name", harness.OpRename, "vault/tables/a/snapshots/2*", before).at(2),
-		rename.file("snapshot named", harness.OpRename, "vault/tables/a/snapshots/2*", after).at(2),
+		chain.file("of an earlier snapshot and the log, named", harness.OpRename, "vault/tables/files/snapshots/.tmp-2*", after),
+		rename.file("snapshot without its name", harness.OpRename, "vault/tables/a/snapshots/.tmp-2*", before).at(2),
+		rename.file("snapshot named", harness.OpRename, "vault/tables/a/snapshots/.tmp-2*", after).at(2),
 		rename.file("name durable", harness.OpSyncDir, "vault/tables/a/snapshots", after),
 	}
 }

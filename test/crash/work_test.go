@@ -74,6 +74,7 @@ func (c *child) once(i int) {
 	case backups:
 		c.backup([][]string{nil, {"b"}, {"a", "files"}}[i%3]...)
 	case files:
+		c.write("files/0", "files") // else compaction would write the same file again
 		c.compact("files")
 		c.backup("files")
 	case chains:
