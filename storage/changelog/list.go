@@ -2,8 +2,10 @@ package changelog
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
+	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/disk"
 )
 
@@ -16,12 +18,23 @@ type found struct {
 }
 
 // list reads the folder. Beside a live owner segments may vanish meanwhile, because
-// they were merged or removed: then it looks again.
-func (l *Log) list() (f found, err error) {
-	for range 20 {
-		if f, err = l.listOnce(); !isMissing(err) {
+// they were merged or removed: then it looks again. It also does where something is
+// wrong, or the log does not go as far as end, since a folder is not listed in one step:
+// of a merge, it may show neither the parts, which are gone already, nor the whole. What
+// two looks in a row find is so.
+func (l *Log) list(end storage.Version) (f found, err error) {
+	var before found
+	for i := range 20 {
+		if f, err = l.listOnce(); isMissing(err) {
+			continue
+		}
+		if err != nil || len(f.problems) == 0 && through(f.chain) >= end {
 			return f, err
 		}
+		if i > 0 && slices.Equal(f.problems, before.problems) && through(f.chain) == through(before.chain) {
+			return f, nil
+		}
+		before = f
 	}
 	return f, err
 }

@@ -74,7 +74,7 @@ func Open(fsys disk.FS, dir, vault, hubID string, o Options) (*Log, error) {
 
 // load lists the folder and makes that the chain.
 func (l *Log) load() error {
-	found, err := l.list()
+	found, err := l.list(0)
 	if err != nil {
 		return fmt.Errorf("change log %s: %w", l.dir, err)
 	}

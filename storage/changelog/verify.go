@@ -20,7 +20,7 @@ func (l *Log) Verify(ctx context.Context, reached storage.Version) (checked int,
 	end := max(l.Through(), reached)
 	var done storage.Version // all segments up to there were read
 	for {
-		f, err := l.list()
+		f, err := l.list(end)
 		if err != nil {
 			return checked, bytes, append(problems, Problem{Problem: err.Error()})
 		}
