@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/brockdb/brock/storage"
 )
@@ -40,6 +41,11 @@ func (t *table) refill(s *storage.Store, noticed error, note *openedMsg) (*stora
 			}
 		}
 	}
+	if noticed == nil && errors.Is(err, storage.ErrGap) && s != nil {
+		if forked := t.forked(has); forked != nil {
+			return nil, errors.Join(forked, s.Close(context.Background()))
+		}
+	}
 	t.log.Error("the table has lost its last commits, and the change log cannot bring them back", "ends_at", has.Version, "err", err)
 	if s != nil {
 		err = errors.Join(err, s.Close(context.Background()))
@@ -49,6 +55,17 @@ func (t *table) refill(s *storage.Store, noticed error, note *openedMsg) (*stora
 			Problem: "the change log has later commits; restore the table with --at latest"}
 	}
 	return nil, errors.Join(noticed, err)
+}
+
+// forked is the error of a store that lacks nothing, but is not what the change log goes
+// on from. Nobody but a person can say which of the two pasts is to count, so nothing is
+// healed, and both are kept.
+func (t *table) forked(has storage.Ledger) error {
+	if is, err := t.cfg.Vault.Log().Forked(context.Background(), t.conf.Name, has); err != nil || !is {
+		return nil //nolint:nilerr // then it is not known, and what follows says what is wrong
+	}
+	return fmt.Errorf("table %s: %w: its store ends at version %d, which is not in the vault, and the vault goes on to version %d: another hub has used the vault meanwhile; restore the table with --at latest to take the vault's past (the store is kept), or give this hub a vault of its own to go on with the store's",
+		t.conf.Name, storage.ErrForked, has.Version, t.tap.Shipped().Version)
 }
 
 // elsewhere is for a store that has fewer commits than the log on purpose: it was

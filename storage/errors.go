@@ -36,6 +36,9 @@ var (
 	// ErrUnknownOutcome says that a commit failed in a way that leaves open whether it
 	// was written. The table reads back what happened; so must the caller.
 	ErrUnknownOutcome = errors.New("outcome unknown")
+	// ErrForked says that a store and the change log each have commits which the other has
+	// not: two hubs had the vault in turns.
+	ErrForked = errors.New("the vault has another past of the table")
 	// ErrGap says that commits are missing in a history. See [GapError].
 	ErrGap = errors.New("history has a gap")
 	// ErrCutPending says that a cut was published which the table has not pinned.
