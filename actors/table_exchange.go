@@ -121,7 +121,8 @@ var ErrHealed = errors.New("it is not quarantined any more")
 func (r *TableRef) Heal(ctx context.Context, from storage.Version, build func(ctx context.Context, dir string) error) (Replacement, error) {
 	q := r.t.sick.Load()
 	still := func(old *storage.Store) error {
-		if q == nil || old != nil || r.t.sick.Load() != q {
+		// An actor that crashes meanwhile finds the same damage, and says so anew.
+		if now := r.t.sick.Load(); q == nil || old != nil || now == nil || now.Store != q.Store {
 			return fmt.Errorf("table %s: %w", r.Name(), ErrHealed)
 		}
 		return nil
