@@ -227,7 +227,7 @@ func (r *TableRef) Compact(ctx context.Context) (before, after storage.Stats, er
 }
 
 func (t *table) rebuild(ctx context.Context, old *storage.Store) (*storage.Store, error) {
-	lease, err := t.shippedLease(old)
+	lease, err := t.shippedLease(ctx, old)
 	if err != nil {
 		return nil, err
 	}
@@ -273,16 +273,20 @@ func (t *table) suspect(s *storage.Store) {
 }
 
 // shippedLease is a lease on the store as far as the vault holds its history: from
-// there on a compacted store must keep every commit, for the change log.
-func (t *table) shippedLease(s *storage.Store) (*storage.Lease, error) {
+// there on a compacted store must keep every commit, for the change log. What a kill has
+// kept from the log it gets now: an opened store tells of no time before.
+func (t *table) shippedLease(ctx context.Context, s *storage.Store) (*storage.Lease, error) {
 	if t.tap == nil {
 		return s.Lease()
 	}
 	l, err := s.LeaseAt(t.tap.Through())
-	if errors.Is(err, storage.ErrGap) {
-		err = fmt.Errorf("compaction waits for the change log, which has nothing of this table since it was opened: %w", err)
+	if !errors.Is(err, storage.ErrGap) {
+		return l, err
 	}
-	return l, err
+	if _, err := t.cfg.Log.Ship(ctx); err != nil {
+		return nil, fmt.Errorf("compaction waits for the change log, which has nothing of this table since it was opened: %w", err)
+	}
+	return s.LeaseAt(t.tap.Through())
 }
 
 // forget removes a compacted store, which is closed.
