@@ -3,7 +3,6 @@ package app
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -112,14 +111,12 @@ func importError(err error) error {
 }
 
 // on makes a handler of a function over a typed body. An empty body is the zero
-// request; unknown fields are refused, so that a misspelt one is not ignored.
+// request; unknown fields, and what stands behind the object, are refused.
 func on[T any](f func(context.Context, T) (any, error)) bus.Handler {
 	return func(ctx context.Context, body []byte) (any, error) {
 		var req T
 		if len(bytes.TrimSpace(body)) > 0 {
-			d := json.NewDecoder(bytes.NewReader(body))
-			d.DisallowUnknownFields()
-			if err := d.Decode(&req); err != nil {
+			if err := road.Decode(body, &req); err != nil {
 				return nil, road.Error(fmt.Errorf("%w request: %w", ErrInvalid, err))
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/brockdb/brock/app/internal/road"
 	"github.com/brockdb/brock/storage"
 )
 
@@ -23,14 +24,9 @@ type line struct {
 
 // parseLine reads one line of an import.
 func parseLine(b []byte) (table string, op storage.Op, err error) {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
 	var l line
-	if err := d.Decode(&l); err != nil {
+	if err := road.Decode(b, &l); err != nil {
 		return "", op, fmt.Errorf("%w line: %w", ErrInvalid, err)
-	}
-	if d.More() {
-		return "", op, fmt.Errorf("%w line: something stands behind the JSON object", ErrInvalid)
 	}
 	if !utf8.Valid(b) {
 		return "", op, fmt.Errorf("%w line: it is not UTF-8; use key_base64 and value_base64", ErrInvalid)

@@ -219,6 +219,10 @@ func (h *Hub) logged(tables []string) (through storage.Version) {
 // Latest, as a moment, is all that the vault holds.
 const Latest = "latest"
 
+// mostDays is more days than there are versions for; a time that many more lie back from
+// wraps around.
+const mostDays = 1_000_000
+
 // ParseMoment reads a moment as people write it: RFC 3339, "10m ago" (also d for
 // days), a version, or "latest", which is the highest version there is. The error
 // matches [ErrInvalid].
@@ -243,7 +247,7 @@ func ParseMoment(text string, now time.Time) (Version, error) {
 		if err == nil && rest != "" {
 			d, err = time.ParseDuration(strings.TrimSpace(rest))
 		}
-		if err == nil && n >= 0 && d >= 0 {
+		if err == nil && n >= 0 && n <= mostDays && d >= 0 {
 			return storage.EndOf(now.AddDate(0, 0, -n).Add(-d)), nil
 		}
 	}

@@ -15,6 +15,10 @@ const (
 	MaxBatchBytes      = 1 << 20
 	MaxBatchLargeBytes = 20 << 20
 
+	// lastExpiry is the end of the year 9999 UTC, in milliseconds: RFC 3339, and so JSON,
+	// has no later time.
+	lastExpiry = 1000*stockLastExpiry + 999
+
 	// largeValue is where Badger moves a value from the LSM tree to the value log.
 	largeValue = 32 << 10
 	// opOverhead is what an operation costs beside key and value: envelope, index entry, headers.
@@ -88,6 +92,8 @@ func (b Batch) Check() (Cost, error) {
 			return sum, fmt.Errorf("%w: a key cannot be absent and have a version", ErrInvalid)
 		case !op.Delete && !op.ExpiresAt.IsZero() && op.ExpiresAt.UnixMilli() <= 0:
 			return sum, fmt.Errorf("%w: expiry %s lies before 1970", ErrInvalid, op.ExpiresAt)
+		case !op.Delete && op.ExpiresAt.UnixMilli() > lastExpiry:
+			return sum, fmt.Errorf("%w: expiry %s lies behind the year 9999; leave it out for never", ErrInvalid, op.ExpiresAt)
 		}
 		sum = sum.Add(op.Cost())
 	}

@@ -7,7 +7,7 @@ import (
 
 // Version is a reading of the hub's commit clock: milliseconds since 1970 in the
 // upper bits and a 10-bit counter below, so that a version is also a time. All
-// versions are below 2^53 and so are exact as JSON numbers (until the year 248,000).
+// versions are below 2^53 and so are exact as JSON numbers (until the year 2248).
 type Version uint64
 
 const (
@@ -19,10 +19,13 @@ const (
 // VersionAt returns the first version of t's millisecond; times before 1970 give 0.
 func VersionAt(t time.Time) Version {
 	ms := t.UnixMilli()
-	if ms < 0 {
+	switch {
+	case ms < 0:
 		return 0
+	case ms > MaxVersion.millis(): // the shift would wrap around
+		return MaxVersion
 	}
-	return min(Version(ms)<<counterBits, MaxVersion)
+	return Version(ms) << counterBits
 }
 
 // EndOf returns the last version of t's millisecond: what was so at t is what is so

@@ -1,13 +1,12 @@
 package web
 
 import (
-	"bytes"
-	"encoding/json"
 	"math"
 	"net/http"
 	"strconv"
 	"time"
 
+	"github.com/brockdb/brock/app/internal/road"
 	"github.com/brockdb/brock/bus"
 	"golang.org/x/time/rate"
 )
@@ -56,9 +55,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	var asked struct {
 		Token string `json:"token"`
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if d.Decode(&asked) != nil || d.More() { // its error may repeat what is there
+	if road.Decode(body, &asked) != nil { // its error may repeat what is there
 		fail(w, r, &bus.Error{Code: "invalid", Status: http.StatusBadRequest, Message: `a login is {"token": "…"}; brock env prints a token`})
 		return
 	}

@@ -71,7 +71,7 @@ func parseStamp(name string) (stamp, bool) {
 	utc, run, found := strings.Cut(name, "_")
 	at, err := time.Parse(utcLayout, utc)
 	s := stamp{at, run}
-	return s, found && err == nil && runID.MatchString(run) && s.String() == name
+	return s, found && err == nil && at.UnixMilli() >= 0 && runID.MatchString(run) && s.String() == name // before 1970 there are no versions
 }
 
 // SnapshotName returns the name of the snapshots that a run makes at its cut.
