@@ -3,6 +3,7 @@ package linear
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 
 	"github.com/brockdb/brock/app"
@@ -24,11 +25,14 @@ type disturber struct {
 }
 
 func (d *disturber) disturb(ctx context.Context) {
-	switch d.rng.IntN(4) {
-	case 0:
+	d.mu.Lock()
+	made := slices.Clone(*d.runs)
+	d.mu.Unlock()
+	switch p := d.rng.IntN(10); {
+	case p < 2:
 		_, _ = d.hub.Compact(ctx, names[d.rng.IntN(len(names))]) // it may wait for the change log
-	case 1:
-		d.restore(ctx)
+	case p < 7 && len(made) > 0:
+		d.restore(ctx, made[d.rng.IntN(len(made))])
 	default:
 		d.backup(ctx)
 	}
@@ -63,15 +67,9 @@ func (d *disturber) backup(ctx context.Context) {
 }
 
 // restore takes a table to what a run has of it.
-func (d *disturber) restore(ctx context.Context) {
-	d.mu.Lock()
-	made := *d.runs
-	d.mu.Unlock()
-	if len(made) == 0 {
-		return
-	}
+func (d *disturber) restore(ctx context.Context, run string) {
 	t := d.rng.IntN(len(names))
-	in := input{Table: t, Kind: restore, Run: made[d.rng.IntN(len(made))]}
+	in := input{Table: t, Kind: restore, Run: run}
 	id := d.h.begin(d.id+t, in)
 	res, err := d.hub.Restore(ctx, app.RestoreRequest{Tables: names[t : t+1], Snapshot: in.Run})
 	out := output{Status: done}

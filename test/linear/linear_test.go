@@ -11,7 +11,6 @@ import (
 
 	"github.com/brockdb/brock/app"
 	"github.com/brockdb/brock/test/harness"
-	"github.com/stretchr/testify/require"
 )
 
 // world is one hub's life: several starts, with clients at work in each.
