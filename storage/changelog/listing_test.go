@@ -38,7 +38,7 @@ func TestAFolderThatIsListedDuringAMerge(t *testing.T) {
 	reader, err := Open(folder, l.dir, vaultID, "", Options{ReadOnly: true})
 	require.NoError(t, err)
 	folder.meanwhile = func() { require.Equal(t, 1, mergeAll(t, l, MergeOptions{Fanout: 4})) }
-	checked, _, problems := reader.Verify(t.Context())
+	checked, _, problems := reader.Verify(t.Context(), 0)
 	require.Empty(t, problems)
 	require.Equal(t, 1, checked)
 }
