@@ -60,6 +60,21 @@ var tableStates = []struct {
 		return func() { require.NoError(r.t, other.Close(r.t.Context())) }
 	}},
 	{"crashed", nil, func(r *reactor) func() { r.crash(); return func() {} }},
+	{"quarantined", nil, func(r *reactor) func() {
+		r.hurt()
+		r.find()
+		return func() {}
+	}},
+	{"stopping", []harness.Message{harness.Committed, harness.Stop}, func(r *reactor) func() {
+		held := r.p.On(harness.Committed).Hold()
+		r.put()
+		held.Wait()
+		stop := r.p.On(harness.Stop).Pass()
+		r.close()
+		stop.Wait()
+		stop.Lift()
+		return held.Lift
+	}},
 }
 
 // occupy opens table a's store, as another process might, when its crashed actor has
@@ -143,17 +158,17 @@ func TestEveryMessageInEveryStateOfATable(t *testing.T) {
 							r.came(fault, answered)
 						}
 						leave()
-						if m == harness.Stop {
-							<-answered
+						r.calls.Wait()
+						stops := m == harness.Stop || state.name == "stopping"
+						if stops {
 							r.h.Restart()
 						}
-						r.calls.Wait()
 						if mode.crashes && fault.Hits() > 0 {
 							fault.Wait()
 						}
 						fault.Lift()
 						r.settle()
-						if m == harness.Stop {
+						if stops {
 							r.prelude() // what the closed hub got cannot be replayed
 						}
 					}) {

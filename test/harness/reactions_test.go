@@ -147,7 +147,7 @@ func (r *reactor) settle() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	require.Empty(t, r.odd)
-	h.AwaitServing("a")
+	r.serving()
 	h.Put("a", "last", fmt.Sprint(r.n))
 	found := map[string]string{}
 	for rec, err := range h.Table("a").Scan(t.Context(), app.Range{}) {
