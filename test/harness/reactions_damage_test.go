@@ -40,17 +40,33 @@ func (r *reactor) find() {
 // serving waits until table a serves; one that is quarantined is restored first, as a
 // person would.
 func (r *reactor) serving() {
+	var failed error
 	require.Eventually(r.t, func() bool {
 		_, err := r.h.Table("a").Count(r.t.Context())
 		switch {
 		case errors.Is(err, app.ErrQuarantined):
-			_, err = r.h.Hub().Restore(r.t.Context(), app.RestoreRequest{Tables: []string{"a"}, At: app.Latest})
-			require.NoError(r.t, err)
+			_, failed = r.h.Hub().Restore(r.t.Context(), app.RestoreRequest{Tables: []string{"a"}, At: app.Latest})
+			return failed != nil
 		case err != nil:
 			r.h.Advance(time.Minute) // it opens again after a delay
 		}
 		return err == nil
 	}, 30*time.Second, time.Millisecond)
+	require.NoError(r.t, failed)
+}
+
+// quarantined waits until table a says that it is, and that it takes no write.
+func (r *reactor) quarantined() {
+	var err error
+	require.Eventually(r.t, func() bool {
+		if _, err = r.h.Table("a").Put(r.t.Context(), []byte("refused"), nil); errors.Is(err, app.ErrUnavailable) && !errors.Is(err, app.ErrQuarantined) {
+			r.h.Advance(time.Minute) // it opens again after a delay
+			return false
+		}
+		return true
+	}, 30*time.Second, time.Millisecond)
+	require.ErrorIs(r.t, err, app.ErrQuarantined)
+	require.Equal(r.t, app.Unavailable, r.h.Hub().Health(r.t.Context()).Tables[0].Status)
 }
 
 // foundIn are the states in which damage can be found: those with a store.
@@ -73,7 +89,8 @@ func TestDamageInEveryStateOfATable(t *testing.T) {
 					files := r.h.StoreFiles("a", "*")
 					leave := state.enter(r)
 					fault := mode.arm(r.p.On(harness.Quarantine).Nth(1))
-					if slices.Contains(foundIn, state.name) {
+					found := slices.Contains(foundIn, state.name)
+					if found {
 						flip(t, files)
 						r.find()
 					} else {
@@ -85,6 +102,12 @@ func TestDamageInEveryStateOfATable(t *testing.T) {
 					fault.Lift()
 					if state.name == "stopping" {
 						r.h.Restart()
+					}
+					if state.name == "swapping" || !found && state.name != "quarantined" {
+						r.h.AwaitServing("a") // it was not this store's damage
+						require.Equal(t, bad, r.h.Get("a", "bad"))
+					} else {
+						r.quarantined()
 					}
 					r.settle()
 				})
