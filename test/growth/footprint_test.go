@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -114,10 +115,11 @@ func measure(t *testing.T, dir string, env ...string) (m idle) {
 }
 
 // TestThirteenIdleTables holds a whole hub with thirteen idle tables to its size
-// in memory and on the disk, and tells how long a start takes.
+// in memory and on the disk, and its restart to a second and a half.
 func TestThirteenIdleTables(t *testing.T) {
 	dir, peerDir := t.TempDir(), t.TempDir()
-	for _, start := range []string{"first start", "restart"} {
+	quickest := math.MaxInt // another process may hold up one of them
+	for _, start := range []string{"first start", "restart", "restart", "restart"} {
 		for who, m := range map[string]idle{"brock": measure(t, dir), "default Badger, no hub": measure(t, peerDir, peerVar+"=1")} {
 			t.Logf("%s, %s: %d ms, %d MB resident, %.1f MB on the disk, %d MB apparent",
 				start, who, m.ms, m.residentKB>>10, float64(m.real)/(1<<20), m.apparent>>20)
@@ -129,8 +131,12 @@ func TestThirteenIdleTables(t *testing.T) {
 			}
 			require.Less(t, m.real, int64(20<<20), "bytes on the disk")
 			require.Less(t, m.apparent, int64(2<<30), "apparent bytes")
+			if start == "restart" {
+				quickest = min(quickest, m.ms)
+			}
 		}
 	}
+	require.Less(t, quickest, 1500, "milliseconds of a restart")
 }
 
 func residentKB(t *testing.T, pid int) int {
@@ -148,7 +154,7 @@ func residentKB(t *testing.T, pid int) int {
 	return 0
 }
 
-// TestAHundredTables opens, writes, backs up and proves a hundred tables.
+// TestAHundredTables opens a hundred tables, writes to each, and backs them up.
 func TestAHundredTables(t *testing.T) {
 	ctx := context.Background()
 	h, err := app.Open(ctx, config(t.TempDir(), 100))
