@@ -161,7 +161,8 @@ func (w *world) withoutIt(list app.Listing, s app.Snapshot) {
 	require.NoError(w.t, os.RemoveAll(dir))
 	p, err := v.PastFrom(w.ctx(), s.Table, s.Cut, func(o app.Snapshot) bool { return o.Cut <= older.Cut })
 	if err == nil {
-		require.Equal(w.t, s.Ledger, p.Ledger, "the log leads to the snapshot's account")
+		require.Equal(w.t, s.Ledger.Version, p.Ledger.Version, "the log leads to the snapshot's account")
+		require.True(w.t, s.Ledger.Agrees(p.Ledger), s.Ledger.Differs(p.Ledger))
 		err = v.BuildPast(w.ctx(), p, dir, nil)
 	}
 	if err != nil && (w.removed(s) || w.removed(older)) {
