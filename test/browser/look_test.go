@@ -16,7 +16,7 @@ func fragmentation(b *tab, table string) string {
 
 // Fragmentation is amber above 30 %, red above 50 %, each also in words, and plain below.
 func TestFragmentationIsColoured(t *testing.T) {
-	h := newHub(t, harness.Tables("low", "some", "much"))
+	h := newHub(t, harness.Tables("low", "some", "much", "more"))
 	h.Put("low", "k", value(0))
 	for i := range 100 {
 		h.Put("some", fmt.Sprint(i), value(i))
@@ -39,13 +39,14 @@ func TestFragmentationIsColoured(t *testing.T) {
 		const r = await ask(path, init);
 		if (!String(path).endsWith("/health")) return r;
 		const h = await r.json();
-		for (const [name, f] of [["low", 0.3], ["some", 0.301], ["much", 0.5]]) h.tables.find((t) => t.table === name).fragmentation_ratio = f;
+		for (const [name, f] of [["low", 0.3], ["some", 0.301], ["much", 0.5], ["more", 0.501]]) h.tables.find((t) => t.table === name).fragmentation_ratio = f;
 		return new Response(JSON.stringify(h), { status: 200 });
 	}; })()`)
 	h.Backup("low") // an event: the page looks again
 	b.wait(`document.querySelector("tr[data-table=much] .frag").dataset.level === "warning"`)
 	require.Contains(t, fragmentation(b, "low"), "30 %//")
 	require.Contains(t, fragmentation(b, "some"), "/warning/")
+	require.Contains(t, fragmentation(b, "more"), "50 % high/bad/")
 }
 
 // What would be lost with the disk now is said: nothing, or the commits that the vault
