@@ -98,3 +98,25 @@ func (n *node) copy() *node {
 	}
 	return dir
 }
+
+// Knows says whether programs saw the name when the last cut was made.
+func (p *Player) Knows(name string) bool { return p.w != nil && p.w.find(name) != nil }
+
+// Files calls f for each folder and file below the root, folders first.
+func (m *Mem) Files(f func(name string, dir bool, data []byte) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.root.walk("/", f)
+}
+
+func (n *inode) walk(name string, f func(name string, dir bool, data []byte) error) error {
+	if err := f(name, n.kids != nil, n.data); err != nil {
+		return err
+	}
+	for _, base := range slices.Sorted(maps.Keys(n.kids)) {
+		if err := n.kids[base].walk(filepath.Join(name, base), f); err != nil {
+			return err
+		}
+	}
+	return nil
+}

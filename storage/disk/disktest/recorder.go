@@ -61,13 +61,14 @@ type step struct {
 const mkdir Verb = "mkdir"
 
 // Record returns a recorder over base, in which everything below the folders is there
-// durably. Where a folder is missing it is one that was never made.
+// durably, and so are the folders above them. One that is missing was never made.
 func Record(base disk.FS, o Options, dirs ...string) (*Recorder, error) {
 	if o.Foreign == nil {
 		o.Foreign = func(string) bool { return false }
 	}
 	r := &Recorder{base: base, o: o, start: newWorld()}
 	for _, dir := range dirs {
+		r.start.makeAll(filepath.Dir(filepath.Clean(dir)))
 		if err := r.load(filepath.Clean(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
