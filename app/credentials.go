@@ -13,14 +13,19 @@ import (
 	"github.com/brockdb/brock/storage/disk"
 )
 
-// makeCredentials loads the credentials, or makes them at the first start.
-func makeCredentials(fsys disk.FS, data string) (bus.Credentials, error) {
-	c, err := readCredentials(fsys, data)
+// openCredentials loads the credentials, or makes them at the first start.
+func (h *Hub) openCredentials() (err error) {
+	path := h.path(credentialsFile)
+	var rotten error
+	h.creds, rotten, err = readTwin[bus.Credentials](h.fs(), path)
 	if errors.Is(err, fs.ErrNotExist) {
-		c = bus.NewCredentials()
-		err = writeJSON(fsys, filepath.Join(data, credentialsFile), c)
+		h.creds, err = bus.NewCredentials(), nil
 	}
-	return c, err
+	if err != nil {
+		return fmt.Errorf("%w: put a copy back, or remove it and its copy for new credentials", err)
+	}
+	h.rotted(path, rotten)
+	return writeTwin(h.fs(), path, h.creds)
 }
 
 func readCredentials(fsys disk.FS, data string) (c bus.Credentials, err error) {
@@ -62,7 +67,7 @@ func (h *Hub) rotate(ctx context.Context, roles []Role) (done func() error, err 
 	h.credsMu.Lock()
 	defer h.credsMu.Unlock()
 	creds := h.creds.Rotate(roles...)
-	if err := writeJSON(h.fs(), h.path(credentialsFile), creds); err != nil {
+	if err := writeTwin(h.fs(), h.path(credentialsFile), creds); err != nil {
 		return nil, fmt.Errorf("credentials: %w", err)
 	}
 	h.takeCredentials(creds)

@@ -50,26 +50,26 @@ type tableSeen struct {
 const registryFormat = 1
 
 // loadRegistry reads the registry or makes a new one, which is not yet written.
-func loadRegistry(fsys disk.FS, data string, now time.Time) (registry, error) {
+// rotten says why its copy had to be read.
+func loadRegistry(fsys disk.FS, data string, now time.Time) (r registry, rotten, err error) {
 	path := filepath.Join(data, tablesFile)
-	var r registry
-	err := road.ReadJSON(fsys, path, &r)
+	r, rotten, err = readTwin[registry](fsys, path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		id := make([]byte, 12)
 		_, _ = rand.Read(id) // crypto/rand never fails
-		return registry{Format: registryFormat, HubID: hex.EncodeToString(id), CreatedAt: now.UTC()}, nil
+		return registry{Format: registryFormat, HubID: hex.EncodeToString(id), CreatedAt: now.UTC()}, nil, nil
 	case err != nil:
-		return r, &storage.DamageError{File: path, Problem: "the list of tables cannot be read; put back a copy, or remove the file and name the tables with --tables", Err: err}
+		return r, nil, &storage.DamageError{File: path, Problem: "the list of tables cannot be read, nor its copy; put one back, or remove both and name the tables with --tables", Err: err}
 	case r.Format > registryFormat:
-		return r, fmt.Errorf("%w: %s has format %d, this Brock reads up to %d; use a newer Brock", ErrInvalid, path, r.Format, registryFormat)
+		return r, nil, fmt.Errorf("%w: %s has format %d, this Brock reads up to %d; use a newer Brock", ErrInvalid, path, r.Format, registryFormat)
 	}
 	for _, t := range r.Tables {
 		if err := storage.CheckTableName(t.Table); err != nil {
-			return r, fmt.Errorf("%s: %w", path, err)
+			return r, nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	return r, nil
+	return r, rotten, nil
 }
 
 func (r *registry) has(table string) bool {
@@ -89,7 +89,7 @@ func (r *registry) since(table string) time.Time {
 // remembered fills in what the configuration leaves open and the data directory
 // knows from the last time: the hub's name, and where its vault is.
 func (c Config) remembered() Config {
-	r, err := loadRegistry(disk.OS, c.Data, time.Time{})
+	r, _, err := loadRegistry(disk.OS, c.Data, time.Time{})
 	if err != nil {
 		return c // takeData reports it
 	}

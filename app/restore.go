@@ -227,7 +227,7 @@ func (h *Hub) restoreTo(ctx context.Context, to, name string, at storage.Version
 
 // writeRestoredRegistry makes the directory one that brock can open.
 func (h *Hub) writeRestoredRegistry(to string, results []RestoredTable, now time.Time) error {
-	r, err := loadRegistry(h.fs(), to, now)
+	r, _, err := loadRegistry(h.fs(), to, now)
 	if err != nil {
 		return err
 	}
@@ -239,7 +239,7 @@ func (h *Hub) writeRestoredRegistry(to string, results []RestoredTable, now time
 	}
 	r.Serve = names
 	r.saw(names, now)
-	return writeJSON(h.fs(), filepath.Join(to, tablesFile), r)
+	return writeTwin(h.fs(), filepath.Join(to, tablesFile), r)
 }
 
 // sum fills in what follows from the results.

@@ -37,7 +37,7 @@ func (h *Hub) takeData(context.Context) (err error) {
 			return fmt.Errorf("data directory: %w", err)
 		}
 	}
-	if h.creds, err = makeCredentials(h.fs(), h.cfg.Data); err != nil {
+	if err := h.openCredentials(); err != nil {
 		return fmt.Errorf("credentials: %w", err)
 	}
 	h.closeDirectories()
@@ -47,11 +47,13 @@ func (h *Hub) takeData(context.Context) (err error) {
 	h.doors = newDoors(h.cfg, h.creds)
 	h.loadHistory()
 	h.healer.load()
-	if h.registry, err = loadRegistry(h.fs(), h.cfg.Data, h.started); err != nil {
+	rotten := error(nil)
+	if h.registry, rotten, err = loadRegistry(h.fs(), h.cfg.Data, h.started); err != nil {
 		return err
 	}
+	h.rotted(h.path(tablesFile), rotten)
 	// The id must be on the disk before the vault has it.
-	return writeJSON(h.fs(), h.path(tablesFile), h.registry)
+	return writeTwin(h.fs(), h.path(tablesFile), h.registry)
 }
 
 // noteVault remembers the hub's name and where its vault is, once that could be opened: a
@@ -65,7 +67,7 @@ func (h *Hub) noteVault() error {
 	if h.cfg.Vault == h.path("vault") {
 		h.registry.Vault = "" // goes along when the data directory is moved
 	}
-	return writeJSON(h.fs(), h.path(tablesFile), h.registry)
+	return writeTwin(h.fs(), h.path(tablesFile), h.registry)
 }
 
 // vaultError says whose the error is, where it does not say so itself.
@@ -95,7 +97,13 @@ func (h *Hub) openVault(context.Context) (err error) {
 // openClock starts the clock above everything that the vault has seen. Tables that
 // open later raise it further.
 func (h *Hub) openClock(context.Context) (err error) {
-	if h.clock, err = storage.OpenClock(h.fs(), h.path(clockFile), h.cfg.Wall.Now); err != nil {
+	h.clock, err = storage.OpenClock(h.fs(), h.path(clockFile), h.cfg.Wall.Now)
+	if errors.Is(err, ErrDamaged) {
+		if err = h.passClock(err); err == nil {
+			h.clock, err = storage.OpenClock(h.fs(), h.path(clockFile), h.cfg.Wall.Now)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	v, err := h.vault.MaxVersion()
@@ -186,7 +194,7 @@ func (h *Hub) noteTables() error {
 		}
 	}
 	h.registry.saw(serving, h.started)
-	return writeJSON(h.fs(), h.path(tablesFile), h.registry)
+	return writeTwin(h.fs(), h.path(tablesFile), h.registry)
 }
 
 // chooseTables decides which tables are served, remembers them, and decides which
@@ -215,7 +223,7 @@ func (h *Hub) chooseTables() ([]actors.TableConfig, error) {
 			Create: h.cfg.Fresh || !h.registry.has(name) && !inVault[name], Quarantine: h.healer.earlier(name),
 			Committed: h.metrics.committed(name)})
 	}
-	return tables, writeJSON(h.fs(), h.path(tablesFile), h.registry)
+	return tables, writeTwin(h.fs(), h.path(tablesFile), h.registry)
 }
 
 // serve opens the doors: requests, HTTP, and the file by which commands find the hub.

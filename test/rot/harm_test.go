@@ -98,9 +98,21 @@ func (h *harm) trim(old blob) bool {
 	return true
 }
 
-// do damages the directory.
+// do damages the directory. As with a disk that rots or loses writes, files keep the time
+// of their last change.
 func (h harm) do(dir string) error {
 	file := filepath.Join(dir, h.File)
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	if err := h.hurt(dir, file); err != nil || h.What == "remove" || h.What == "swap" {
+		return err
+	}
+	return os.Chtimes(file, info.ModTime(), info.ModTime())
+}
+
+func (h harm) hurt(dir, file string) error {
 	switch h.What {
 	case "flip":
 		return overwrite(file, h.At/8, 1, func(b []byte) { b[0] ^= 1 << (h.At % 8) })

@@ -3,6 +3,7 @@ package rot
 import (
 	"bytes"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,8 +39,8 @@ func imageOf(t *testing.T, dir string) image {
 
 // write writes the directory, zeros at the ends of files as holes.
 func (im image) write(t *testing.T, dir string) {
-	for name, b := range im {
-		file := filepath.Join(dir, filepath.FromSlash(name))
+	for _, name := range slices.Sorted(maps.Keys(im)) { // copies after what they are of
+		b, file := im[name], filepath.Join(dir, filepath.FromSlash(name))
 		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
 		require.NoError(t, os.WriteFile(file, b.data, 0o600))
 		if b.size > len(b.data) {
