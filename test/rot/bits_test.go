@@ -17,7 +17,7 @@ func TestEveryBit(t *testing.T) {
 	flipped, total := map[string]int{}, 0
 	for _, name := range tr.names() {
 		b := tr.files[name]
-		for bit := (*first + int(*seed)) % *stride; bit < 8*len(b); bit += *stride {
+		for bit := (*first + int(*seed)) % min(*stride, max(1, 8*len(b))); bit < 8*len(b); bit += *stride {
 			b[bit/8] ^= 1 << (bit % 8)
 			var tables []string
 			if parts := strings.Split(name, "/"); parts[0] == "tables" && bit%16 > 0 {

@@ -33,6 +33,7 @@ type answer struct {
 	Refused string            // why the hub did not start; "" where it did
 	Problem string            // what must not be; "" where nothing is
 	Found   string            // by what damage was found first; "" where it was not
+	Stale   int               // reads of an older value of a key, before the damage was found
 	Tables  map[string]string // how each ended: served, healed or refused
 }
 
@@ -53,17 +54,18 @@ func child() {
 
 // watch is one hub that is held to what it should have.
 type watch struct {
-	dir  string
-	hub  *app.Hub
-	want held
-	out  answer
+	dir string
+	hub *app.Hub
+	known
+	out    answer
+	harmed bool // while the hub runs
 }
 
 func obey(o order) answer {
 	w := &watch{dir: o.Dir, out: answer{Tables: map[string]string{}}}
 	b, err := os.ReadFile(filepath.Join(o.Dir, "want.json"))
 	if err == nil {
-		err = json.Unmarshal(b, &w.want)
+		err = json.Unmarshal(b, &w.known)
 	}
 	if err != nil {
 		w.out.Problem = err.Error()
@@ -77,6 +79,7 @@ func obey(o order) answer {
 	defer log.Close()
 	w.life(o.Harm, slog.New(slog.NewTextHandler(log, nil)))
 	if o.Harm != nil && w.out.Problem == "" { // and what a restart makes of it
+		w.harmed = false
 		w.life(nil, slog.New(slog.NewTextHandler(log, nil)))
 	}
 	return w.out
@@ -91,7 +94,7 @@ func (w *watch) life(h *harm, log *slog.Logger) {
 		w.out.Refused = err.Error()
 		return
 	}
-	w.hub = hub
+	w.hub, w.harmed = hub, h != nil
 	if h != nil {
 		if err := h.do(w.dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // Badger may have removed what it emptied
 			w.bad("cannot do harm: %v", err)
@@ -116,7 +119,7 @@ func (w *watch) found(by string) {
 }
 
 func (w *watch) look() {
-	for _, name := range slices.Sorted(maps.Keys(w.want)) {
+	for _, name := range slices.Sorted(maps.Keys(w.Want)) {
 		w.gets(name)
 	}
 	run, err := w.hub.Backup(ctx)
@@ -127,10 +130,20 @@ func (w *watch) look() {
 	if err != nil {
 		w.found("backup")
 	}
-	for _, name := range slices.Sorted(maps.Keys(w.want)) {
+	for _, name := range slices.Sorted(maps.Keys(w.Want)) {
 		w.table(name)
 	}
 	w.backedUp(run)
+	if w.out.Stale > 0 && w.out.Found == "" {
+		w.bad("%d stale values were read, and nothing found it", w.out.Stale)
+	}
+}
+
+// old says whether a value is an older one of the key, where that may be: Badger checks a
+// table when it opens it. What rots later can hide a key's newest value, and so show the
+// one before, until a scrub, a backup or a start finds it.
+func (w *watch) old(table, key string, value []byte) bool {
+	return w.harmed && slices.Contains(w.Past[table][key], string(value))
 }
 
 // gets reads all keys. What is there must be right; what is not there must be found out
@@ -140,9 +153,11 @@ func (w *watch) gets(name string) {
 	if err != nil {
 		return // table says what that means
 	}
-	for key, want := range w.want[name] {
+	for key, want := range w.Want[name] {
 		r, err := t.Get(ctx, []byte(key))
 		switch {
+		case err == nil && string(r.Value) != want && w.old(name, key, r.Value):
+			w.out.Stale++
 		case err == nil && string(r.Value) != want:
 			w.bad("table %s: wrong value of %s: %d bytes, not %d", name, key, len(r.Value), len(want))
 		case err != nil && !errors.Is(err, app.ErrNotFound) && !refusal(err):
@@ -153,10 +168,13 @@ func (w *watch) gets(name string) {
 	}
 	for i := range 40 {
 		key := fmt.Sprintf("key-%04d", i)
-		if _, has := w.want[name][key]; has {
+		if _, has := w.Want[name][key]; has {
 			continue
 		}
-		if r, err := t.Get(ctx, []byte(key)); err == nil {
+		r, err := t.Get(ctx, []byte(key))
+		if err == nil && w.old(name, key, r.Value) {
+			w.out.Stale++
+		} else if err == nil {
 			w.bad("table %s: deleted %s is back, with %d bytes", name, key, len(r.Value))
 		}
 	}
@@ -230,7 +248,7 @@ func (w *watch) scan(name string) error {
 	if err != nil {
 		return err
 	}
-	n, want := 0, w.want[name]
+	n, want, wrong := 0, w.Want[name], []string(nil)
 	for r, err := range t.Scan(ctx, app.Range{}) {
 		if err != nil {
 			return err
@@ -240,8 +258,13 @@ func (w *watch) scan(name string) error {
 		}
 		n++
 		if v, has := want[string(r.Key)]; !has || v != string(r.Value) {
-			w.bad("table %s: scan has a wrong %s", name, r.Key)
+			if wrong = append(wrong, string(r.Key)); !w.old(name, string(r.Key), r.Value) {
+				w.bad("table %s: scan has a wrong %s", name, r.Key)
+			}
 		}
+	}
+	if len(wrong) > 0 {
+		w.bad("table %s: a scan ends well with old values of %v", name, wrong)
 	}
 	if n != len(want) {
 		w.bad("table %s: a scan ends well with %d records of %d", name, n, len(want))
@@ -258,7 +281,7 @@ func (w *watch) backedUp(run app.Run) {
 		return
 	}
 	for _, res := range run.Results {
-		_, ours := w.want[res.Table]
+		_, ours := w.Want[res.Table]
 		if res.Status != vault.StatusOK || !ours {
 			continue
 		}
@@ -277,7 +300,7 @@ func (w *watch) backedUp(run app.Run) {
 // restored compares a restored store with what the table should have.
 func (w *watch) restored(dir, name string) {
 	got, err := contentOf(dir, name)
-	if delete(got, after); err != nil || !maps.Equal(got, w.want[name]) {
+	if delete(got, after); err != nil || !maps.Equal(got, w.Want[name]) {
 		w.bad("backup of table %s is called good and holds something else: %d records: %v", name, len(got), err)
 	}
 }

@@ -17,6 +17,15 @@ import (
 // held is what tables hold: of each its keys and their values.
 type held map[string]map[string]string
 
+// past is every value that a key ever had, of each table.
+type past map[string]map[string][]string
+
+// known is what a child is told of the tables.
+type known struct {
+	Want held
+	Past past
+}
+
 // hubs are the directory of a hub at three moments, and what its tables hold at the last
 // two. One table has tables of Badger's, a value log and commits in memtables only, one
 // was healed and so has two stores, and one is only there to serve.
@@ -24,14 +33,14 @@ type hubs struct {
 	older   image // for stale copies
 	killed  image // as a kill leaves it
 	stopped image // after a good end
-	want    held
+	known
 }
 
 func makeHubs(t *testing.T) hubs {
 	// Backups ship the change log; so it has all when the directory is copied.
 	h := harness.New(t, harness.Tables("hurt", "moved", "well"))
 	rng := rand.New(rand.NewPCG(*seed, 1))
-	want := held{"hurt": {}, "moved": {}, "well": {}}
+	want, was := held{"hurt": {}, "moved": {}, "well": {}}, past{"hurt": {}, "moved": {}, "well": {}}
 	put := func(table string, from, n int) {
 		for i := range n {
 			key, size := fmt.Sprintf("key-%04d", from+i), 50+rng.IntN(300)
@@ -39,6 +48,7 @@ func makeHubs(t *testing.T) hubs {
 				size = large + rng.IntN(5000)
 			}
 			want[table][key] = text(rng, size)
+			was[table][key] = append(was[table][key], want[table][key])
 			h.Put(table, key, want[table][key])
 		}
 	}
@@ -73,7 +83,7 @@ func makeHubs(t *testing.T) hubs {
 	h.Backup()
 	killed := copyOf(t, h.Dir)
 	h.Stop()
-	return hubs{older: older, killed: killed, stopped: copyOf(t, h.Dir), want: want}
+	return hubs{older: older, killed: killed, stopped: copyOf(t, h.Dir), known: known{want, was}}
 }
 
 // copyOf is the directory now; nothing is written meanwhile.
@@ -84,7 +94,7 @@ func (hs hubs) write(t *testing.T, im image) string {
 	dir, err := os.MkdirTemp(t.TempDir(), "")
 	require.NoError(t, err)
 	im.write(t, dir)
-	b, err := json.Marshal(hs.want)
+	b, err := json.Marshal(hs.known)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "want.json"), b, 0o600))
 	return dir

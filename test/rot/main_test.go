@@ -13,11 +13,11 @@ import (
 var (
 	seed    = flag.Uint64("seed", 20261201, "seed of all that is made up")
 	first   = flag.Int("first", 0, "index of the first mutation; with the seed it makes that mutation again")
-	stride  = flag.Int("stride", 211, "every how many bits of the small vault are flipped; 1 flips them all")
-	sampled = flag.Int("sampled", 600, "how many mutations of the large vault to make up")
-	lives   = flag.Int("live", 12, "how many times to damage the directory of a hub")
+	stride  = flag.Int("stride", 3989, "every how many bits of the small vault are flipped; 1 flips them all")
+	sampled = flag.Int("sampled", 60, "how many mutations of the large vault to make up")
+	lives   = flag.Int("live", 5, "how many times to damage the directory of a hub")
 	kept    = flag.String("vault", "", "directory of the vault to damage, in place of a new one: one that a failure has kept")
-	restore = flag.Int("restore", 40, "of how many sampled mutations one is restored from, too")
+	restore = flag.Int("restore", 10, "of how many sampled mutations one is restored from, too")
 )
 
 func TestMain(m *testing.M) {

@@ -8,6 +8,7 @@ import (
 // liveTotals are the outcomes of all harm.
 type liveTotals struct {
 	n, deaths, running int
+	stale              int // harm by which older values were read for a while
 	kinds              map[string]int
 	outcomes           map[string]int
 	found              map[string]int
@@ -34,6 +35,10 @@ func (l *liveTotals) add(h harm, running bool, a answer) {
 	if running {
 		l.running++
 	}
+	if a.Stale > 0 {
+		l.stale++
+		l.notes = append(l.notes, fmt.Sprintf("%v: %d older values read, then found by %s", h, a.Stale, a.Found))
+	}
 	l.kinds[liveKind(h.File)]++
 	outcome := "all served"
 	for name, state := range a.Tables {
@@ -58,6 +63,6 @@ func (l *liveTotals) add(h harm, running bool, a answer) {
 }
 
 func (l *liveTotals) String() string {
-	return fmt.Sprintf("%d times damaged (%d while the hub ran): %v; %d deaths of the process; found first by: %v; files: %v\n%s", l.n, l.running, l.outcomes, l.deaths, l.found, l.kinds,
+	return fmt.Sprintf("%d times damaged (%d while the hub ran): %v; %d with older values read before it was found; %d deaths of the process; found first by: %v; files: %v\n%s", l.n, l.running, l.outcomes, l.stale, l.deaths, l.found, l.kinds,
 		strings.Join(l.notes, "\n"))
 }
