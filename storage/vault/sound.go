@@ -49,11 +49,16 @@ func (v *Vault) PastOfDamaged(ctx context.Context, table, ref string) (p Past, r
 	if err != nil {
 		return p, "", err
 	}
+	var failed []error
 	for _, name := range names { // newest first
 		if ref != Latest && ref != name.String() && ref != name.run {
 			continue
 		}
 		m, _, err := v.readManifest(table, name.String())
+		if err != nil && ref == Latest {
+			failed = append(failed, err)
+			continue
+		}
 		if err != nil {
 			return p, "", err
 		}
@@ -63,5 +68,5 @@ func (v *Vault) PastOfDamaged(ctx context.Context, table, ref string) (p Past, r
 		}
 		return p, m.Run, err
 	}
-	return p, "", v.noSnapshot(table, ref)
+	return p, "", errors.Join(append(failed, v.noSnapshot(table, ref))...)
 }

@@ -26,7 +26,7 @@ type recipe struct {
 
 var (
 	smallVault = recipe{records: 12, value: 200, large: 1, runs: 3, imageMin: 3 << 10, trim: true}
-	largeVault = recipe{records: 250, value: 600, large: 3, runs: 6, imageMin: 64 << 10}
+	largeVault = recipe{records: 120, value: 400, large: 2, runs: 6, imageMin: 24 << 10}
 )
 
 // make makes a vault with snapshots of every kind (records, files with pool, an earlier

@@ -91,7 +91,7 @@ func (s sound) restores(dir string, tr *tree, m mutation, target vault.Snapshot)
 	if err != nil && typed(err) && logHurt { // the log and a file that all share: exchanged
 		return way + ", none", ""
 	}
-	if err != nil || !same(p.Ledger, s[table][0].Ledger) {
+	if err != nil || !slices.ContainsFunc(s[table], func(o vault.Snapshot) bool { return same(p.Ledger, o.Ledger) }) {
 		return "", fmt.Sprintf("restore: there is a way around: %v %v", p.Ledger, err)
 	}
 	return way + ", around all", ""
