@@ -35,6 +35,9 @@ func (b *Bus) prepare(ctx context.Context) error {
 		nc: b.events, js: js, log: b.log, required: b.cfg.Server != nil, coreOnly: b.cfg.CoreOnly,
 		maxAge: b.cfg.MaxAge, maxBytes: b.cfg.MaxBytes,
 	}
+	if b.cfg.Server != nil {
+		b.stream.lost = b.cfg.Server.streamLost
+	}
 	b.outbox, err = openOutbox(b.cfg.OutboxDir, b.cfg.Files, b.cfg.OutboxLimit, b.stream.send, b.log)
 	if err != nil {
 		return err

@@ -27,6 +27,7 @@ type reader struct {
 	log         *slog.Logger
 	next        uint64    // stream sequence to go on with; 0 until known
 	since       time.Time // where to begin while next is 0
+	made        time.Time // when the stream was; one that was made later counts from 1 again
 	headersOnly bool
 
 	cur *consumption // nil when a consumer must be made
@@ -125,10 +126,13 @@ func (r *reader) consume(ctx context.Context) (jetstream.MessagesContext, error)
 	if err != nil {
 		return nil, err
 	}
-	if last := stream.CachedInfo().State.LastSeq; r.next > last+1 {
+	info := stream.CachedInfo()
+	anew := !r.made.IsZero() && !r.made.Equal(info.Created)
+	if last := info.State.LastSeq; r.next > 0 && (anew || r.next > last+1) {
 		r.log.Warn("the event stream was made anew; reading it from its start", "expected", r.next, "last", last)
 		r.next = 1
 	}
+	r.made = info.Created
 	consumer, err := r.js.CreateConsumer(ctx, StreamName, r.config())
 	if err != nil {
 		return nil, err

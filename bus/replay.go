@@ -142,6 +142,7 @@ func (r *reader) state(ctx context.Context) (jetstream.StreamState, error) {
 	if err != nil {
 		return jetstream.StreamState{}, fmt.Errorf("bus: look at the event stream: %w", err)
 	}
+	r.made = stream.CachedInfo().Created
 	return stream.CachedInfo().State, nil
 }
 

@@ -34,8 +34,9 @@ type eventStream struct {
 	js       jetstream.JetStream
 	maxAge   time.Duration
 	maxBytes int64
-	required bool // the embedded server: JetStream is there, or will be soon
-	coreOnly bool // never ask for JetStream
+	required bool        // the embedded server: JetStream is there, or will be soon
+	coreOnly bool        // never ask for JetStream
+	lost     func() bool // whether the stream's files are gone from under the server; nil: nobody knows
 	log      *slog.Logger
 	mode     atomic.Int32
 	stale    atomic.Bool // ask again before the next send
@@ -57,6 +58,14 @@ func (s *eventStream) ensure(ctx context.Context) error {
 	}
 	if err != nil {
 		return fmt.Errorf("bus: ask for JetStream: %w", err)
+	}
+	if s.lost != nil && s.lost() {
+		switch err := s.js.DeleteStream(ctx, StreamName); {
+		case err == nil:
+			s.log.Warn("the event stream's files were gone; it is made anew, and what it held is lost", "stream", StreamName)
+		case !errors.Is(err, jetstream.ErrStreamNotFound): // there is none yet
+			return fmt.Errorf("bus: make stream %s anew: %w", StreamName, err)
+		}
 	}
 	_, err = s.js.CreateOrUpdateStream(ctx, s.config())
 	var refused *jetstream.APIError
@@ -98,7 +107,9 @@ func (s *eventStream) send(ctx context.Context, id string, data []byte, doubt bo
 		s.forget()
 		return errDisconnected
 	}
-	if s.stale.Swap(false) || s.mode.Load() == modeUnknown {
+	// A server whose store is gone goes on acknowledging what nobody will find later.
+	gone := s.lost != nil && s.lost()
+	if s.stale.Swap(false) || gone || s.mode.Load() == modeUnknown {
 		if err := s.ensure(ctx); err != nil {
 			s.forget()
 			return err

@@ -31,6 +31,11 @@ func readConfig(path string) (map[string]fileSetting, error) {
 	case err != nil:
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
+	return parseConfig(path, b)
+}
+
+// parseConfig reads the settings in a file's bytes; the path is for what is wrong.
+func parseConfig(path string, b []byte) (map[string]fileSetting, error) {
 	file, err := parser.ParseBytes(b, 0)
 	if err != nil {
 		return nil, yamlError(path, err)

@@ -18,6 +18,9 @@ const (
 	batchLines = 1000
 	batchBytes = 4 << 20
 	lineBytes  = 31 << 20
+	// zstdWindow is how much memory a file may ask for; zstd itself unpacks no more
+	// without --long=28.
+	zstdWindow = 128 << 20
 )
 
 var (
@@ -91,7 +94,7 @@ func (l *lines) unpack(in io.Reader) error {
 		}
 		l.r = bufio.NewReaderSize(z, 64<<10)
 	case strings.HasSuffix(l.name, ".zst"), bytes.HasPrefix(magic, zstdMagic):
-		z, err := zstd.NewReader(packed, zstd.WithDecoderConcurrency(1))
+		z, err := zstd.NewReader(packed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
 		if err != nil {
 			return fmt.Errorf("zstd: %w", err)
 		}
