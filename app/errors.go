@@ -29,6 +29,7 @@ var (
 	ErrNoSnapshot     = vault.ErrNoSnapshot
 	ErrNoRun          = vault.ErrNoRun
 	ErrNotRestorable  = vault.ErrNotRestorable
+	ErrForked         = storage.ErrForked
 	ErrGap            = storage.ErrGap
 	ErrAddrInUse      = bus.ErrAddrInUse
 	ErrNotLoopback    = bus.ErrNotLoopback
