@@ -74,8 +74,13 @@ func (h *Hub) Run(ctx context.Context, id string) (Run, error) {
 // checkVaultTables refuses names that neither the hub nor its vault knows.
 func (h *Hub) checkVaultTables(tables []string) error {
 	for _, name := range tables {
-		if _, err := h.group.Table(name); err != nil && !slices.Contains(h.vault.Tables(), name) {
-			return err
+		_, unknown := h.group.Table(name)
+		if unknown == nil {
+			continue
+		}
+		known, err := h.vault.Tables()
+		if err != nil || !slices.Contains(known, name) {
+			return errors.Join(unknown, err)
 		}
 	}
 	return nil

@@ -210,7 +210,11 @@ func (h *Hub) chooseTables() ([]actors.TableConfig, error) {
 	}
 	h.registry.Serve = names
 	inVault := map[string]bool{}
-	for _, name := range h.vault.Tables() {
+	known, err := h.vault.Tables()
+	if err != nil {
+		return nil, fmt.Errorf("vault: %w", err)
+	}
+	for _, name := range known {
 		inVault[name] = true
 	}
 	for _, name := range h.vault.Log().Tables() {

@@ -39,7 +39,11 @@ func (v *Vault) forgetRuns() (map[string]bool, error) {
 	if len(names) <= keepRuns {
 		return stay, nil
 	}
-	for _, table := range v.folders(tablesName) {
+	tables, err := v.folders(tablesName)
+	if err != nil {
+		return nil, err
+	}
+	for _, table := range tables {
 		snaps, err := v.snapNames(table)
 		if err != nil {
 			return nil, err
@@ -58,7 +62,10 @@ func (v *Vault) forgetRuns() (map[string]bool, error) {
 }
 
 func (v *Vault) forgetRemovals(table string, runs map[string]bool) error {
-	names := v.documents(filepath.Join(removalsName, table))
+	names, err := v.documents(filepath.Join(removalsName, table))
+	if err != nil {
+		return err
+	}
 	var files []string
 	for _, name := range names[:max(0, len(names)-keepRemovals)] {
 		if s, ok := parseStamp(name); ok && !runs[s.run] && v.gone(table, name) {
@@ -69,9 +76,16 @@ func (v *Vault) forgetRemovals(table string, runs map[string]bool) error {
 }
 
 func (v *Vault) forgetProofs(table string) error {
-	newest := v.readProofs(table)
+	newest, err := v.readProofs(table)
+	if err != nil {
+		return err
+	}
+	names, err := v.documents(filepath.Join(proofsName, table))
+	if err != nil {
+		return err
+	}
 	var files []string
-	for _, name := range v.documents(filepath.Join(proofsName, table)) {
+	for _, name := range names {
 		file := v.path(proofsName, table, name+".json")
 		snapshot, _, ok := cutProofName(name)
 		if p, found := newest[snapshot]; ok && (v.gone(table, snapshot) || found && p.file != file) {
@@ -82,18 +96,17 @@ func (v *Vault) forgetProofs(table string) error {
 }
 
 // documents returns the names, without .json, of the documents in a folder, sorted.
-func (v *Vault) documents(dir string) []string {
+func (v *Vault) documents(dir string) (names []string, err error) {
 	entries, err := v.fs.ReadDir(v.path(dir))
-	if err != nil {
-		return nil
+	if err != nil && !isMissing(err) {
+		return nil, cannotUse(v.dir, err)
 	}
-	var names []string
 	for _, e := range entries {
 		if base, ok := strings.CutSuffix(e.Name(), ".json"); ok && !e.IsDir() && !strings.HasPrefix(base, ".") {
 			names = append(names, base)
 		}
 	}
-	return names
+	return names, nil
 }
 
 // unlink removes files of one folder, durably.

@@ -48,13 +48,14 @@ func (v *Vault) ranges(table string, snaps []Snapshot) (out []Restorable) {
 	return out
 }
 
-// Tables returns the names of the tables that have a folder in the vault, sorted.
-func (v *Vault) Tables() []string { return v.folders(tablesName) }
+// Tables returns the names of the tables that have a folder in the vault, sorted. The
+// error says that the vault cannot be used.
+func (v *Vault) Tables() ([]string, error) { return v.folders(tablesName) }
 
 // choose checks the names of tables, or takes all that the vault has.
 func (v *Vault) choose(tables []string) ([]string, error) {
 	if len(tables) == 0 {
-		return v.Tables(), nil
+		return v.Tables()
 	}
 	tables = slices.Compact(slices.Sorted(slices.Values(tables)))
 	for _, t := range tables {
@@ -68,9 +69,14 @@ func (v *Vault) choose(tables []string) ([]string, error) {
 // listTable returns a table's complete snapshots, newest first. When retention took
 // some away while it looked, newer ones may have come: it looks again, a few times.
 func (v *Vault) listTable(table string) (snaps []Snapshot, problems []Problem, err error) {
+	return v.listProven(table, func(error) error { return nil }) // for want of a proof nothing is hidden
+}
+
+// listProven is listTable; unread says what becomes of a proof that cannot be read for now.
+func (v *Vault) listProven(table string, unread func(error) error) (snaps []Snapshot, problems []Problem, err error) {
 	for range 10 {
 		var vanished bool
-		snaps, problems, vanished, err = v.listOnce(table)
+		snaps, problems, vanished, err = v.listOnce(table, unread)
 		if err != nil || !vanished {
 			break
 		}
@@ -79,12 +85,19 @@ func (v *Vault) listTable(table string) (snaps []Snapshot, problems []Problem, e
 	return snaps, problems, err
 }
 
-func (v *Vault) listOnce(table string) (snaps []Snapshot, problems []Problem, vanished bool, err error) {
+func (v *Vault) listOnce(table string, unread func(error) error) (snaps []Snapshot, problems []Problem, vanished bool, err error) {
 	names, err := v.snapNames(table)
 	if err != nil || len(names) == 0 {
 		return nil, nil, false, err
 	}
-	proofs, seen := v.readProofs(table), looks{}
+	proofs, err := v.readProofs(table)
+	if err != nil {
+		err = unread(err)
+	}
+	if err != nil {
+		return nil, nil, false, err
+	}
+	seen := looks{}
 	for _, name := range names {
 		s, err := v.lookAt(seen, table, name.String())
 		switch {

@@ -19,7 +19,9 @@ func TestListAndResolve(t *testing.T) {
 	}
 	require.Equal(t, append(snapsAt("task", 2, 1, 0), snapsAt("task_queue", 2, 1, 0)...), listed(t, v))
 	require.Equal(t, snapsAt("task", 2, 1, 0), listed(t, v, "task"))
-	require.Equal(t, []string{"task", "task_queue"}, v.Tables())
+	tables, err := v.Tables()
+	require.NoError(t, err)
+	require.Equal(t, []string{"task", "task_queue"}, tables)
 	require.Empty(t, listed(t, v, "tas"))
 	_, err = v.List("../x")
 	require.ErrorIs(t, err, storage.ErrInvalidName)

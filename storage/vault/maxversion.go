@@ -31,7 +31,11 @@ func (v *Vault) MaxVersion() (storage.Version, error) {
 			return rec.Cut, err
 		})
 	}
-	for _, table := range v.folders(tablesName) {
+	tables, err := v.folders(tablesName)
+	if err != nil {
+		return 0, err
+	}
+	for _, table := range tables {
 		snaps, err := v.snapNames(table)
 		if err != nil {
 			return 0, err

@@ -67,13 +67,13 @@ func (v *Vault) poolCopy(ctx context.Context, table string, f liveFile, o WriteO
 		wrote = f.size
 	}
 	// Over one that is there: it has these bytes, or it has rotted.
-	err = v.fs.Rename(tmp, filepath.Join(v.poolDir(table), poolFile(p.sum, f.kind)))
-	if err == nil {
-		v.mu.Lock()
-		v.pools[f] = p
-		v.mu.Unlock()
+	if err := v.fs.Rename(tmp, filepath.Join(v.poolDir(table), poolFile(p.sum, f.kind))); err != nil {
+		return p, 0, errors.Join(err, v.fs.RemoveAll(tmp))
 	}
-	return p, wrote, err
+	v.mu.Lock()
+	v.pools[f] = p
+	v.mu.Unlock()
+	return p, wrote, nil
 }
 
 // copyTo writes and syncs one file.

@@ -1,8 +1,10 @@
 package vault
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/brockdb/brock/storage"
@@ -63,23 +65,36 @@ func (v *Vault) readProof(table, base string) (p Proof, err error) {
 }
 
 // readProofs returns the newest sound proof of each of a table's snapshots. Damaged
-// ones prove nothing; Verify reports them.
-func (v *Vault) readProofs(table string) map[string]Proof {
-	newest := map[string]Proof{}
-	for _, base := range v.documents(filepath.Join(proofsName, table)) {
+// ones prove nothing; Verify reports them. The error is of those that cannot be read for
+// now, and may prove something.
+func (v *Vault) readProofs(table string) (newest map[string]Proof, unread error) {
+	newest = map[string]Proof{}
+	names, unread := v.documents(filepath.Join(proofsName, table))
+	for _, base := range names {
 		p, err := v.readProof(table, base)
-		if err == nil && !p.ProvenAt.Before(newest[p.Snapshot].ProvenAt) {
+		switch {
+		case err == nil && !p.ProvenAt.Before(newest[p.Snapshot].ProvenAt):
 			newest[p.Snapshot] = p
+		case err != nil && !isMissing(err) && ofSystem(err):
+			unread = errors.Join(unread, err)
 		}
 	}
-	return newest
+	return newest, unread
+}
+
+// ofSystem says that an error tells nothing about what is stored, but that it cannot be
+// read for now.
+func ofSystem(err error) bool {
+	var no syscall.Errno
+	return errors.As(err, &no) && no != syscall.ENOENT
 }
 
 // LastProof returns how long the newest proven restore of the table took, in
 // milliseconds; 0 where none was proven.
 func (v *Vault) LastProof(table string) (ms float64) {
 	var last time.Time
-	for _, p := range v.readProofs(table) {
+	proofs, _ := v.readProofs(table) // what cannot be read is not told
+	for _, p := range proofs {
 		if p.ProvenAt.After(last) {
 			last, ms = p.ProvenAt, p.DurationMS
 		}

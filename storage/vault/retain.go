@@ -31,9 +31,10 @@ func (v *Vault) Retain(ctx context.Context, table string, keep int, window time.
 	}
 	v.retaining.Lock()
 	defer v.retaining.Unlock()
-	snaps, _, err := v.listTable(table)
+	// A proof that cannot be read may be the newest one's, which stays.
+	snaps, _, err := v.listProven(table, func(err error) error { return err })
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("retention of table %s: %w; the next one goes on with it", table, err)
 	}
 	needed := anchors(snaps, v.now(), window)
 	if window > 0 {

@@ -12,11 +12,19 @@ import (
 // It returns them as reports show names.
 func (v *Vault) sweep() ([]string, error) {
 	dirs := []string{"", runsName, tablesName, proofsName, removalsName, logName}
-	for _, t := range v.folders(tablesName) {
+	tables, err := v.folders(tablesName)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tables {
 		dirs = append(dirs, path.Join(tablesName, t), path.Join(tablesName, t, snapsName), path.Join(tablesName, t, poolName))
 	}
 	for _, kind := range []string{proofsName, removalsName} {
-		for _, t := range v.folders(kind) {
+		tables, err := v.folders(kind)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range tables {
 			dirs = append(dirs, path.Join(kind, t))
 		}
 	}
@@ -33,17 +41,17 @@ func (v *Vault) sweep() ([]string, error) {
 	return swept, nil
 }
 
-// folders returns the names of tables that have a folder in the named one, sorted.
-func (v *Vault) folders(kind string) []string {
+// folders returns the names of tables that have a folder in the named one, sorted. That
+// one is missing until the first backup.
+func (v *Vault) folders(kind string) (names []string, err error) {
 	entries, err := v.fs.ReadDir(v.path(kind))
-	if err != nil {
-		return nil // missing until the first backup; Verify reports other errors
+	if err != nil && !isMissing(err) {
+		return nil, cannotUse(v.dir, err)
 	}
-	var names []string
 	for _, e := range entries {
 		if e.IsDir() && storage.CheckTableName(e.Name()) == nil {
 			names = append(names, e.Name())
 		}
 	}
-	return names
+	return names, nil
 }

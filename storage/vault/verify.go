@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -58,15 +59,20 @@ func (c *verifier) run(tables []string) error {
 	}
 	c.log() // a snapshot may need it, whatever table it is of
 	for _, table := range chosen {
-		if !c.all && !c.known(table) {
-			return &NoSnapshotError{Table: table, Ref: Latest}
+		if !c.all {
+			if known, err := c.known(table); err != nil || !known {
+				return cmp.Or(err, error(&NoSnapshotError{Table: table, Ref: Latest}))
+			}
 		}
 		if err := c.table(table); err != nil {
 			return err
 		}
 	}
 	c.missing(chosen)
-	for _, table := range c.documented(chosen) {
+	if chosen, err = c.documented(chosen); err != nil {
+		return err
+	}
+	for _, table := range chosen {
 		c.documents(table)
 	}
 	return c.ctx.Err()
@@ -79,9 +85,11 @@ func (c *verifier) report(table, snapshot, file string, err error) {
 }
 
 // known says whether the vault has or had anything of the table.
-func (c *verifier) known(table string) bool {
-	return slices.Contains(c.v.folders(tablesName), table) || slices.Contains(c.v.folders(removalsName), table) ||
-		slices.ContainsFunc(c.records, func(m manifestRef) bool { return m.Table == table })
+func (c *verifier) known(table string) (bool, error) {
+	tables, err := c.v.folders(tablesName)
+	removals, err2 := c.v.folders(removalsName)
+	return slices.Contains(tables, table) || slices.Contains(removals, table) ||
+		slices.ContainsFunc(c.records, func(m manifestRef) bool { return m.Table == table }), errors.Join(err, err2)
 }
 
 // table verifies all of a table's snapshots.

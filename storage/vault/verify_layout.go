@@ -96,13 +96,15 @@ func (c *verifier) strangers(dir, table, snapshot string, belongs func(name stri
 }
 
 // documented are the tables whose proofs and removals are to be read.
-func (c *verifier) documented(chosen []string) []string {
+func (c *verifier) documented(chosen []string) ([]string, error) {
 	if !c.all {
-		return chosen
+		return chosen, nil
 	}
-	tables := slices.Concat(c.v.folders(proofsName), c.v.folders(removalsName))
+	proofs, err := c.v.folders(proofsName)
+	removals, err2 := c.v.folders(removalsName)
+	tables := slices.Concat(proofs, removals)
 	slices.Sort(tables)
-	return slices.Compact(tables)
+	return slices.Compact(tables), errors.Join(err, err2)
 }
 
 // documents verifies a table's proofs and removals.
@@ -113,7 +115,11 @@ func (c *verifier) documents(table string) {
 			base, ok := strings.CutSuffix(name, ".json")
 			return ok && !isDir && named(base)
 		})
-		for _, base := range c.v.documents(filepath.Join(kind, table)) {
+		names, err := c.v.documents(filepath.Join(kind, table))
+		if err != nil {
+			c.report(table, "", dir, err)
+		}
+		for _, base := range names {
 			if err := read(base); err != nil && named(base) && !isMissing(err) {
 				c.report(table, "", filepath.Join(dir, base+".json"), err)
 			}

@@ -35,7 +35,8 @@ var (
 type life struct {
 	t   *testing.T
 	rng *rand.Rand
-	rec *disktest.Recorder
+	fs  disk.FS
+	rec *disktest.Recorder // what fs is, in the tests of power cuts
 	dir string
 	now time.Time
 
@@ -43,8 +44,14 @@ type life struct {
 	vault  *vault.Vault
 	ship   *changelog.Shipper
 	stores map[string]*storage.Store
+	ticks  int            // steps, where nothing is recorded
 	spare  *storage.Store // of a table that is backed up after the cuts
-	built  int
+	built  int            // folders of stores
+	ran    int            // runs
+
+	met          *disktest.Call // by the work that is looked at
+	wants        storage.Ledger // of a store that is made
+	made, madeOf string
 
 	ledgers   map[string]map[storage.Version]storage.Ledger // after each commit
 	moments   map[string][]storage.Version                  // the commits
@@ -80,16 +87,15 @@ type promised struct {
 	mayGo, gone int // 0: it stays
 }
 
-func newLife(t *testing.T, seed uint64) *life {
-	rec, err := disktest.Record(&disktest.Mem{}, disktest.Options{})
-	require.NoError(t, err)
-	require.NoError(t, rec.MkdirAll(filepath.Dir(clockFile)))
-	l := &life{t: t, rng: rand.New(rand.NewPCG(seed, 1)), rec: rec, dir: t.TempDir(), now: time.Date(2026, 11, 22, 21, 4, 5, 0, time.UTC),
+func newLife(t *testing.T, seed uint64, fsys disk.FS) *life {
+	require.NoError(t, fsys.MkdirAll(filepath.Dir(clockFile)))
+	l := &life{t: t, rng: rand.New(rand.NewPCG(seed, 1)), fs: fsys, dir: t.TempDir(), now: time.Date(2026, 11, 22, 21, 4, 5, 0, time.UTC),
 		stores: map[string]*storage.Store{}, ledgers: map[string]map[storage.Version]storage.Ledger{},
 		moments: map[string][]storage.Version{}, shipped: map[string][]since[storage.Ledger]{}}
+	l.rec, _ = fsys.(*disktest.Recorder)
 	l.open()
 	l.spare = l.create("spare")
-	_, err = l.spare.Commit(l.issue(), []storage.Batch{{{Key: []byte("k"), Value: []byte("v")}}})
+	_, err := l.spare.Commit(l.issue(), []storage.Batch{{{Key: []byte("k"), Value: []byte("v")}}})
 	require.NoError(t, err)
 	for _, name := range names {
 		l.stores[name], l.ledgers[name] = l.create(name), map[storage.Version]storage.Ledger{}
@@ -97,6 +103,15 @@ func newLife(t *testing.T, seed uint64) *life {
 		l.commit(name, 60)
 	}
 	return l
+}
+
+// steps returns how many steps the recorder has taken down.
+func (l *life) steps() int {
+	if l.rec == nil {
+		l.ticks++
+		return l.ticks
+	}
+	return l.rec.Steps()
 }
 
 func (l *life) wall() time.Time { return l.now }
@@ -120,9 +135,9 @@ func (l *life) create(table string) *storage.Store {
 
 func (l *life) open() {
 	var err error
-	l.clock, err = storage.OpenClock(l.rec, clockFile, l.wall)
+	l.clock, err = storage.OpenClock(l.fs, clockFile, l.wall)
 	require.NoError(l.t, err)
-	l.vault, err = vault.Open(l.rec, vaultDir, owner, l.options(l.rec))
+	l.vault, err = vault.Open(l.fs, vaultDir, owner, l.options(l.fs))
 	require.NoError(l.t, err)
 	top, err := l.vault.MaxVersion()
 	require.NoError(l.t, err)
@@ -163,7 +178,7 @@ func (l *life) live(n int) {
 func (l *life) issue() storage.Version {
 	v, err := l.clock.Next(storage.MaxVersion)
 	require.NoError(l.t, err)
-	l.issued = append(l.issued, since[storage.Version]{l.rec.Steps(), v})
+	l.issued = append(l.issued, since[storage.Version]{l.steps(), v})
 	return v
 }
 
@@ -194,66 +209,93 @@ func (l *life) done(name string, ledger storage.Ledger, is bool) {
 }
 
 // shipAll ships, and notes what the log says it has.
-func (l *life) shipAll() {
-	_, err := l.ship.Ship(ctx)
-	require.NoError(l.t, err)
+func (l *life) shipAll() { require.NoError(l.t, l.tryShip()) }
+
+func (l *life) tryShip() error {
+	if _, err := l.ship.Ship(ctx); err != nil {
+		return err
+	}
 	for _, name := range names {
 		if st, ok := l.vault.Log().Last(name); ok {
-			l.shipped[name] = append(l.shipped[name], since[storage.Ledger]{l.rec.Steps(), st.After})
+			l.shipped[name] = append(l.shipped[name], since[storage.Ledger]{l.steps(), st.After})
 		}
 	}
+	return nil
 }
 
 // backup is a run over both tables, and what follows it.
 func (l *life) backup() {
 	l.shipAll()
-	cut, err := l.clock.Publish()
-	require.NoError(l.t, err)
-	l.issued = append(l.issued, since[storage.Version]{l.rec.Steps(), cut})
-	run := vault.Run{ID: fmt.Sprintf("run%09d", len(l.runs)), Hub: owner.Hub, Trigger: "api", Cut: cut, StartedAt: vault.At(l.now), BackupDir: vaultDir}
-	chain := l.rng.IntN(2) == 0
-	for _, name := range names {
-		lease, err := l.stores[name].Pin(cut)
-		require.NoError(l.t, err)
-		src := vault.Source{Entries: lease.Entries()}
-		if l.rng.IntN(2) == 0 {
-			src.Image, err = lease.Image(ctx)
-			require.NoError(l.t, err)
-		}
-		if chain {
-			l.shipAll() // through the cut
-		}
-		s, err := l.vault.WriteSnapshot(ctx, vault.SnapshotSpec{Table: name, Run: run.ID, Cut: cut, Ledger: lease.Ledger}, src, vault.WriteOptions{})
-		require.NoError(l.t, err)
-		l.snapshots = append(l.snapshots, &promised{table: name, name: s.Name, ledger: lease.Ledger, from: l.rec.Steps()})
-		run.Results = append(run.Results, s.Result(time.Second, time.Millisecond))
-		if src.Image != nil {
-			src.Image.Release()
-		}
-		lease.Release()
-	}
-	run.Tally()
-	require.NoError(l.t, l.vault.WriteRun(run))
-	l.runs = append(l.runs, since[string]{l.rec.Steps(), run.ID})
+	require.NoError(l.t, l.tryBackup(l.rng.IntN(2) == 0, l.rng.IntN(2) == 0))
 	l.retain()
 }
 
-func (l *life) retain() {
-	l.trimmed = append(l.trimmed, since[storage.Version]{l.rec.Steps(), storage.VersionAt(l.now.Add(-window))})
+// tryBackup is a run, of files where they are worth it, or as a chain where that can be.
+func (l *life) tryBackup(files, chain bool) error {
+	cut, err := l.clock.Publish()
+	if err != nil {
+		return err
+	}
+	l.issued = append(l.issued, since[storage.Version]{l.steps(), cut})
+	l.ran++
+	run := vault.Run{ID: fmt.Sprintf("run%09d", l.ran), Hub: owner.Hub, Trigger: "api", Cut: cut, StartedAt: vault.At(l.now), BackupDir: vaultDir}
 	for _, name := range names {
-		before := l.rec.Steps()
-		removed, err := l.vault.Retain(ctx, name, keep, window)
+		if chain {
+			if err := l.tryShip(); err != nil { // through the cut
+				return err
+			}
+		}
+		s, err := l.snapshot(name, run.ID, cut, files)
+		if err != nil {
+			return err
+		}
+		run.Results = append(run.Results, s.Result(time.Second, time.Millisecond))
+	}
+	run.Tally()
+	if err := l.vault.WriteRun(run); err != nil {
+		return err
+	}
+	l.runs = append(l.runs, since[string]{l.steps(), run.ID})
+	return nil
+}
+
+func (l *life) snapshot(name, run string, cut storage.Version, files bool) (vault.Snapshot, error) {
+	lease, err := l.stores[name].Pin(cut)
+	require.NoError(l.t, err)
+	defer lease.Release()
+	src := vault.Source{Entries: lease.Entries()}
+	if files {
+		src.Image, err = lease.Image(ctx)
 		require.NoError(l.t, err)
+		defer src.Image.Release()
+	}
+	s, err := l.vault.WriteSnapshot(ctx, vault.SnapshotSpec{Table: name, Run: run, Cut: cut, Ledger: lease.Ledger}, src, vault.WriteOptions{})
+	if err == nil {
+		l.snapshots = append(l.snapshots, &promised{table: name, name: s.Name, ledger: lease.Ledger, from: l.steps()})
+	}
+	return s, err
+}
+
+func (l *life) retain() { require.NoError(l.t, l.tryRetain()) }
+
+func (l *life) tryRetain() error {
+	l.trimmed = append(l.trimmed, since[storage.Version]{l.steps(), storage.VersionAt(l.now.Add(-window))})
+	for _, name := range names {
+		before := l.steps()
+		removed, err := l.vault.Retain(ctx, name, keep, window)
 		for _, gone := range removed {
 			for _, s := range l.snapshots {
 				if s.table == name && s.name == gone {
-					s.mayGo, s.gone = before+1, l.rec.Steps()
+					s.mayGo, s.gone = before+1, l.steps()
 				}
 			}
 		}
+		if err != nil {
+			return err
+		}
 	}
 	_, err := l.vault.TrimLog(ctx, window)
-	require.NoError(l.t, err)
+	return err
 }
 
 func (l *life) drill(name string) {
@@ -261,7 +303,7 @@ func (l *life) drill(name string) {
 		if s.table == name && s.gone == 0 && s.proven == 0 {
 			_, err := l.vault.Drill(ctx, name, s.name, l.t.TempDir())
 			require.NoError(l.t, err)
-			s.proven = l.rec.Steps()
+			s.proven = l.steps()
 			return
 		}
 	}
@@ -270,7 +312,7 @@ func (l *life) drill(name string) {
 // restore puts an earlier moment in a table's place, as a table's actor does.
 func (l *life) restore(name string) {
 	l.shipAll()
-	floor := at(l.trimmed, l.rec.Steps())
+	floor := at(l.trimmed, l.steps())
 	var reach []storage.Version
 	for _, v := range l.moments[name] {
 		if v > floor {

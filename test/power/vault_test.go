@@ -11,6 +11,7 @@ import (
 	"github.com/brockdb/brock/storage/disk"
 	"github.com/brockdb/brock/storage/disk/disktest"
 	"github.com/brockdb/brock/storage/vault"
+	"github.com/stretchr/testify/require"
 )
 
 // A hub's storage lives: commits, shipping, runs of all three kinds of snapshots, drills,
@@ -19,9 +20,11 @@ import (
 // was, versions rise, and the next start goes on.
 func TestPowerVault(t *testing.T) {
 	disktest.Power(t, func(t *testing.T, seed uint64) disktest.Life {
-		l := newLife(t, seed)
+		rec, err := disktest.Record(&disktest.Mem{}, disktest.Options{})
+		require.NoError(t, err)
+		l := newLife(t, seed, rec)
 		l.live(60)
-		return disktest.Life{Recorder: l.rec, Start: l.start}
+		return disktest.Life{Recorder: rec, Start: l.start}
 	})
 }
 

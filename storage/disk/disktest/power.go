@@ -67,9 +67,13 @@ func (p *power) life(l Life) {
 	default:
 		p.per = max(1, quickly/steps)
 	}
+	stride := 1
+	if *cutsOf == 0 && *cuts == 0 {
+		stride = 1 + steps/quickly
+	}
 	p.steps += steps
 	player := l.Recorder.Player()
-	for step := range steps + 1 {
+	for step := 0; step <= steps; step += stride {
 		for i := range p.per {
 			rng := rand.New(rand.NewPCG(p.seed, uint64(step)<<20|uint64(i)))
 			cut := Cut{Step: step, Keep: keeping(rng), Seed: rng.Uint64()}
