@@ -5,11 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -242,10 +240,4 @@ func (s *Server) InProcessConn() (net.Conn, error) {
 		return nil, errors.New("bus: the NATS server is stopped")
 	}
 	return ns.InProcessConn()
-}
-
-// streamLost says whether the folder that the event stream writes to is gone.
-func (s *Server) streamLost() bool {
-	_, err := os.Stat(filepath.Join(s.cfg.StoreDir, natsserver.JetStreamStoreDir, natsserver.DEFAULT_GLOBAL_ACCOUNT, "streams", StreamName, "msgs"))
-	return errors.Is(err, fs.ErrNotExist)
 }

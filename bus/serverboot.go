@@ -52,6 +52,9 @@ func (s *Server) boot(ctx context.Context) (*natsserver.Server, error) {
 			return nil, err
 		}
 	}
+	if err := s.distrust(); err != nil {
+		return nil, err
+	}
 	ns, err := natsserver.NewServer(s.options())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrServerStart, err)
