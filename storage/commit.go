@@ -45,6 +45,7 @@ func (s *Store) Commit(v Version, batches []Batch) (Outcome, error) {
 	if err := w.commit(); err != nil {
 		return Outcome{}, err
 	}
+	s.noteFiles()
 	return Outcome{Each: each, Ledger: w.ledger, Changes: w.changes}, nil
 }
 

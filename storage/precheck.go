@@ -68,7 +68,7 @@ func (p *precheck) run() error {
 	if err := p.readWitness(); err != nil {
 		return err
 	}
-	for _, step := range []func() error{p.registry, p.manifest, p.namedTables, p.memories, p.orphans, p.valueLogs} {
+	for _, step := range []func() error{p.registry, p.manifest, p.namedTables, p.identities, p.memories, p.orphans, p.valueLogs} {
 		if err := step(); err != nil {
 			return err
 		}

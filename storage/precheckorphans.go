@@ -87,14 +87,14 @@ func (p *precheck) orphaned() (map[uint64]Version, string, error) {
 	}
 	all, file := map[uint64]Version{}, ""
 	for _, name := range names {
-		n, err := strconv.Atoi(strings.TrimSuffix(name, ".sst"))
-		if err != nil {
+		id, ok := tableID(name)
+		if !ok {
 			continue // nor does Badger take it for one
 		}
-		if n <= 0 || TableName(uint64(n)) != name {
+		if id == 0 || TableName(id) != name {
 			return nil, "", p.damage(name, 0, "the file has no name of a table; take it away")
 		}
-		if p.list.named[uint64(n)] {
+		if p.list.named[id] {
 			continue
 		}
 		found := map[uint64]Version{}
@@ -113,6 +113,12 @@ func (p *precheck) orphaned() (map[uint64]Version, string, error) {
 		}
 	}
 	return all, file, nil
+}
+
+// tableID is the id in a table's name, as Badger reads it; 0 is none that it gives.
+func tableID(name string) (id uint64, ok bool) {
+	n, err := strconv.Atoi(strings.TrimSuffix(name, ".sst"))
+	return uint64(max(n, 0)), err == nil
 }
 
 // eachKey checks a table and calls each with the full key of every entry.

@@ -29,6 +29,8 @@ type Store struct {
 	head    atomic.Pointer[Ledger] // of the last acknowledged commit
 	witness *witness
 	failed  atomic.Pointer[error] // why it takes no more writes
+	files   fileList              // as it was written last; the writer's, and the close's
+	listed  time.Time
 
 	opened  string // tells this opening of the store from all others
 	readers readers
@@ -80,6 +82,8 @@ func open(dir, table string, opts Options) (*Store, error) {
 	if err := s.load(); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	s.files = readFileList(dir)
+	s.noteFiles()
 	s.readers.init()
 	return s, nil
 }
@@ -176,7 +180,9 @@ func (s *Store) Retire(ctx context.Context) error {
 		go func() {
 			defer close(s.closed)
 			<-s.readers.drained
-			s.closing = errors.Join(s.witness.close(), s.db.Close())
+			if s.closing = errors.Join(s.witness.close(), s.db.Close()); s.closing == nil {
+				s.noteAllFiles()
+			}
 		}()
 	})
 	select {

@@ -20,11 +20,13 @@ var errStopped = errors.New("stopped")
 // decompress to more than it says, and all counts must agree in the end. It holds
 // one frame compressed and one raw: at most 2 × 32 MiB and a decoder's tables.
 type framesReader struct {
-	in     io.Reader
-	off    int64 // bytes read
-	size   int64 // of the file
-	file   string
-	want   framesHeader
+	in   io.Reader
+	off  int64 // bytes read
+	size int64 // of the file
+	file string
+	want framesHeader
+	// anyCut takes the cut from the file: nobody knows which it should be.
+	anyCut bool
 	unpack *codec.Unpacker
 	keys   *ascending // goes on from file to file
 
@@ -77,6 +79,9 @@ func (r *framesReader) header() error {
 	var head framesHeader
 	if !head.parse(b) {
 		return r.damage(0, nil, "header does not match its checksum")
+	}
+	if r.anyCut {
+		r.want.Cut = head.Cut
 	}
 	if head != r.want {
 		return r.damage(0, nil, "is part %d of table %.64q at cut %d, expected part %d of %s at %d", head.Part, head.Table, head.Cut, r.want.Part, r.want.Table, r.want.Cut)

@@ -111,3 +111,16 @@ func TestNewestSegmentsMissing(t *testing.T) {
 	require.NoError(t, err)
 	named(t, v, problems(t, ro), v.path(logName, seg.Name))
 }
+
+// Where the manifest cannot be read, the files beside it are read for themselves.
+func TestFilesWithoutAManifest(t *testing.T) {
+	v, s := damageVault(t)
+	manifest, frames := filepath.Join(s.Path, manifestName), filepath.Join(s.Path, partName(1))
+	swap(t, manifest, frames)
+	ps := problems(t, v)
+	named(t, v, ps, manifest)
+	named(t, v, ps, frames)
+	swap(t, manifest, frames)
+	overwrite(t, manifest, nil)
+	require.Len(t, problems(t, v), 1)
+}

@@ -129,6 +129,7 @@ func (c *verifier) snapshot(table, name string) {
 	m, sum, err := c.v.readManifest(table, name)
 	if err != nil {
 		c.report(table, name, dir, err)
+		c.loose(table, name)
 		return
 	}
 	if want, ok := c.hashes[path.Join(table, name)]; ok && want != sum {
