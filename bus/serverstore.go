@@ -29,7 +29,9 @@ func (s *Server) streamLost() bool {
 // that is flipped it counts up to it, in memory, for as long as the process lasts. The
 // stream is bounded, so that the look takes a moment.
 func (s *Server) distrust() error {
-	if err := os.Remove(filepath.Join(s.streamDir(), streamIndex)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	index := filepath.Join(s.streamDir(), streamIndex)
+	err := os.Remove(index)
+	if _, there := os.Lstat(index); err != nil && there == nil {
 		return fmt.Errorf("%w: the event stream's index cannot be removed: %w", ErrServerStart, err)
 	}
 	return nil
