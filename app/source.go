@@ -42,7 +42,10 @@ func (h *Hub) sources(ctx context.Context, tables []string, req RestoreRequest) 
 		if req.Snapshot != "" {
 			return nil, fmt.Errorf("%w: name a snapshot or a moment, not both", ErrInvalid)
 		}
-		at, err := h.moment(ctx, req.At, tables, h.newest)
+		at, behind, err := h.reach(ctx, req.At, tables, h.newest)
+		if err == nil && behind != nil { // an earlier state is not what was asked for
+			err = fmt.Errorf("restore to %s: %w: the change log could not be brought up to it; %q is all that the vault holds: %w", req.At, ErrUnavailable, Latest, behind)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -163,30 +166,39 @@ func (h *Hub) restoreProgress(run, table string) func(done, total int64) {
 // to it: what is committed by now can be asked for. The present is what newest says that
 // the vault has of all tables.
 func (h *Hub) moment(ctx context.Context, text string, tables []string, newest func([]string) (storage.Version, error)) (storage.Version, error) {
+	at, _, err := h.reach(ctx, text, tables, newest)
+	return at, err
+}
+
+// reach is moment; behind says why the version lies before the moment that was asked for.
+func (h *Hub) reach(ctx context.Context, text string, tables []string, newest func([]string) (storage.Version, error)) (at storage.Version, behind, err error) {
 	now := h.clock.Now()
-	at, err := ParseMoment(text, now.Time())
-	if err != nil {
-		return 0, err
+	if at, err = ParseMoment(text, now.Time()); err != nil {
+		return 0, nil, err
 	}
-	present := strings.TrimSpace(text) == Latest || at.Time().Equal(now.Time())
+	latest := strings.TrimSpace(text) == Latest
+	present := latest || at.Time().Equal(now.Time())
 	if !present && at > now {
-		return 0, fmt.Errorf("%w moment %s: it lies in the future; the hub's clock is at %s", ErrInvalid, text, now.Time().UTC().Format(time.RFC3339Nano))
+		return 0, nil, fmt.Errorf("%w moment %s: it lies in the future; the hub's clock is at %s", ErrInvalid, text, now.Time().UTC().Format(time.RFC3339Nano))
 	}
 	if h.shipper != nil && at > h.logged(tables) {
-		if _, err := h.shipper.Ship(ctx); err != nil {
-			h.log.Warn("the change log could not be brought up to now", "tables", tables, "err", err)
+		if _, behind = h.shipper.Ship(ctx); behind != nil {
+			h.log.Warn("the change log could not be brought up to now", "tables", tables, "err", behind)
 		}
+	}
+	if !present || latest {
+		behind = nil // the vault says whether it has that moment; or all that it has is asked for
 	}
 	if present {
 		through, err := newest(tables)
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		if at = min(at, through); at == 0 { // not the table's beginning, which is empty
-			return 0, fmt.Errorf("%w moment %s: the vault has no snapshot and no change log of %s", ErrInvalid, text, strings.Join(tables, " or "))
+			return 0, nil, fmt.Errorf("%w moment %s: the vault has no snapshot and no change log of %s", ErrInvalid, text, strings.Join(tables, " or "))
 		}
 	}
-	return at, nil
+	return at, behind, nil
 }
 
 // newest is the latest version at which the vault has all of the tables: as far as the

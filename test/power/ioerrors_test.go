@@ -64,16 +64,28 @@ func (w work) round(t *testing.T, seed uint64) (injected int) {
 		w.prep(l)
 		tap.Forget()
 		require.NoError(t, w.do(l))
-		stride := 1
-		if *ioRounds == 0 {
-			stride = 1 + tap.Calls()/ioFew
-		}
-		for n := 1 + i%stride; w.under(t, l, tap, n, f.name, f.err); n += stride {
+		for _, n := range callsOf(tap, i) {
+			if !w.under(t, l, tap, n, f.name, f.err) {
+				break
+			}
 			injected++
 			l.tidy()
 		}
 	}
 	return injected
+}
+
+// callsOf are the numbers of the calls that shall fail, of those that the tap saw when
+// the work was done without errors: all, or a few from the ith on.
+func callsOf(tap *disktest.Tap, i int) (numbers []int) {
+	calls, stride := tap.Calls(), 1
+	if *ioRounds == 0 {
+		stride = 1 + calls/ioFew
+	}
+	for n := 1 + i%stride; n <= calls; n += stride {
+		numbers = append(numbers, n)
+	}
+	return numbers
 }
 
 // tidy keeps the vault small, as a hub does.
