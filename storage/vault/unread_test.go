@@ -1,0 +1,69 @@
+package vault
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/brockdb/brock/storage/disk/disktest"
+	"github.com/stretchr/testify/require"
+)
+
+// sick fails the calls of the verb on names with the part.
+func sick(verb disktest.Verb, part string) func(disktest.Call) error {
+	return func(c disktest.Call) error {
+		if c.Verb == verb && strings.Contains(c.Path, part) {
+			return syscall.EIO
+		}
+		return nil
+	}
+}
+
+// A proof that cannot be read for now is not taken for none: the snapshot that it proves
+// stays.
+func TestRetentionDoesNotTakeAnUnreadProofForNone(t *testing.T) {
+	tap := disktest.NewTap(&disktest.Mem{}, "/vault")
+	v := openVault(t, tap, "/vault")
+	v.build = fakeBuild
+	backup(t, v, 0, records(3), "t")
+	_, err := v.Drill(t.Context(), "t", nameAt(0), t.TempDir())
+	require.NoError(t, err)
+	backup(t, v, 1, records(3), "t")
+	for _, verb := range []disktest.Verb{disktest.ReadDir, disktest.Open, disktest.Read} {
+		tap.Before(sick(verb, "proofs"))
+		removed, err := v.Retain(t.Context(), "t", 1, 0)
+		tap.Before(nil)
+		require.ErrorIs(t, err, syscall.EIO, "%s", verb)
+		require.Empty(t, removed)
+	}
+	require.Empty(t, retain(t, v, "t", 1))
+	require.Equal(t, snapsAt("t", 1, 0), listed(t, v))
+}
+
+// Folders that cannot be listed for now are not taken for missing: nothing is called good
+// that was not looked at, and the clock does not start below what the vault has seen.
+func TestWhatCannotBeListedIsNotMissing(t *testing.T) {
+	tap := disktest.NewTap(&disktest.Mem{}, "/vault")
+	v := openVault(t, tap, "/vault")
+	backup(t, v, 0, records(3), "t")
+	for n := range 3 { // it lists them more than once
+		seen := -1
+		tap.Before(func(c disktest.Call) error {
+			if c.Verb == disktest.ReadDir && c.Path == "tables" {
+				if seen++; seen == n {
+					return syscall.EIO
+				}
+			}
+			return nil
+		})
+		rep, err := v.Verify(t.Context())
+		require.True(t, seen < n || err != nil || rep.Status == StatusFailed, "listing %d failed, and verify says %+v", n, rep)
+	}
+	tap.Before(sick(disktest.ReadDir, "tables"))
+	_, err := v.Tables()
+	require.ErrorIs(t, err, syscall.EIO)
+	_, err = v.MaxVersion()
+	require.ErrorIs(t, err, syscall.EIO)
+	_, err = v.List()
+	require.ErrorIs(t, err, syscall.EIO)
+}
