@@ -68,5 +68,15 @@ func (e *RunError) Error() string {
 	return s
 }
 
-// Unwrap returns what concerns the run as a whole.
-func (e *RunError) Unwrap() error { return e.Err }
+// Unwrap returns what concerns the run as a whole, and the causes of its tables.
+func (e *RunError) Unwrap() (all []error) {
+	if e.Err != nil {
+		all = append(all, storage.Named(e.Err))
+	}
+	for _, r := range e.Run.Results {
+		if r.Cause != nil {
+			all = append(all, r.Cause)
+		}
+	}
+	return all
+}

@@ -102,7 +102,7 @@ func (a *tableActor) isolate(q *Quarantine, told bool, s *storage.Store) {
 	a.pending = nil
 	a.pinAll() // who waits for a pin is told
 	t := a.table
-	t.closers.Add(1)
+	t.closers.Add()
 	go func() {
 		defer t.closers.Done()
 		if !told {

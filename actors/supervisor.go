@@ -165,7 +165,7 @@ func (t *table) closeStores(ctx context.Context) error {
 			return true
 		})
 		t.retiring.Wait()
-		t.closers.Wait()
+		<-t.closers.ended()
 		t.settled()
 		t.closeLanes()
 		done <- err

@@ -53,7 +53,7 @@ type table struct {
 	opened  sync.Once
 	stopped chan struct{} // closed when the actor has stopped
 	work    sync.WaitGroup
-	closers sync.WaitGroup // closes of stores that are no longer the table's
+	closers closers // of stores that are no longer the table's
 
 	retired  sync.Map       // replaced stores that are still being read
 	retiring sync.WaitGroup // of them

@@ -236,13 +236,25 @@ func (a *tableActor) letGo() {
 
 // closeBehind closes a store that is no longer the table's; its readers are ended.
 func (t *table) closeBehind(s *storage.Store) {
-	t.closers.Add(1)
+	t.closers.Add()
 	go func() {
 		defer t.closers.Done()
 		if err := s.Close(context.Background()); err != nil {
 			t.log.Error("a store did not close well", "dir", s.Dir(), "err", err)
 		}
 	}()
+}
+
+// awaitClosers waits for stores that were let go.
+func (t *table) awaitClosers() error {
+	timer := t.cfg.Wall.NewTimer(closesWithin)
+	defer timer.Stop()
+	select {
+	case <-t.closers.ended():
+		return nil
+	case <-timer.Chan():
+		return fmt.Errorf("table %s: %w: its store failed and does not close, as on a disk that is gone; it is opened again when that has ended, or by a restart", t.conf.Name, storage.ErrUnavailable)
+	}
 }
 
 // retire closes a store that was replaced, when its readers are done, and then

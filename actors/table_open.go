@@ -58,7 +58,9 @@ func (a *tableActor) open() {
 
 // openStore opens the table's store; what it learns of one that does not open it notes.
 func (t *table) openStore(note *openedMsg) (s *storage.Store, err error) {
-	t.closers.Wait() // for the store that a crashed instance let go
+	if err := t.awaitClosers(); err != nil {
+		return nil, err
+	}
 	if err := t.awaitTurn(); err != nil {
 		return nil, err
 	}

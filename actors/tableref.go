@@ -98,6 +98,10 @@ func (r *TableRef) Stats() (storage.Stats, error) {
 	return read(r, (*storage.Store).Stats)
 }
 
+// Space returns an error that matches storage.ErrNoSpace while writes are refused because
+// the table's disk is almost full.
+func (r *TableRef) Space() error { return r.t.cfg.Store.EnoughSpace(r.t.conf.Dir, r.Name()) }
+
 // Waiting returns how many writes wait for their commit, and their bytes.
 func (r *TableRef) Waiting() (writes, bytes int64) { return r.t.waiting.Load(), r.t.bytes.Load() }
 

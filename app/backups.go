@@ -113,7 +113,7 @@ func problems(what string, status Status, found []Problem) error {
 	}
 	e := &FailedError{What: what, Status: status}
 	for _, p := range found {
-		e.Problems = append(e.Problems, strings.TrimSpace(p.Table+" "+p.Snapshot+" "+p.File+": "+p.Problem))
+		e.add(strings.TrimSpace(p.Table+" "+p.Snapshot+" "+p.File+": "+p.Problem), p.Cause)
 	}
 	return e
 }

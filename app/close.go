@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/brockdb/brock/storage"
 )
 
 // Close ends the hub in order: no more requests, no more writes, the backup under
@@ -12,10 +14,10 @@ import (
 // ctx ends first, it stops waiting and returns an error; nothing acknowledged is
 // lost by that. Calls after the first wait for it and return the same.
 //
-// Where stores did not close in time, the data directory stays locked until the
-// process ends.
+// Where stores did not close in time, or cannot for want of space ([ErrNoSpace]), the data
+// directory stays locked until the process ends.
 func (h *Hub) Close(ctx context.Context) error {
-	h.once.Do(func() { h.err = h.close(ctx) })
+	h.once.Do(func() { h.err = storage.Named(h.close(ctx)) })
 	return h.err
 }
 

@@ -31,6 +31,8 @@ type CompactedTable struct {
 	FragmentationAfter  float64 `json:"fragmentation_after"`
 	DurationMS          float64 `json:"duration_ms"`
 	Error               string  `json:"error"`
+
+	cause error
 }
 
 // historyLength is how many compactions are remembered.
@@ -109,7 +111,7 @@ func (c *Compaction) failure() error {
 	e := &FailedError{What: "compaction", Status: c.Status}
 	for _, r := range c.Results {
 		if r.Error != "" {
-			e.Problems = append(e.Problems, r.Table+": "+r.Error)
+			e.add(r.Table+": "+r.Error, r.cause)
 		}
 	}
 	return e
@@ -126,7 +128,7 @@ func (h *Hub) compactOne(ctx context.Context, name string) CompactedTable {
 		out.BytesAfter, out.FragmentationAfter, out.Records = after.FileBytes, after.Fragmentation, after.Records
 	}
 	if err != nil {
-		out.Status, out.Error = StatusError, err.Error()
+		out.Status, out.Error, out.cause = StatusError, err.Error(), err
 	}
 	out.DurationMS = vault.Millis(h.cfg.Wall.Since(began))
 	return out

@@ -20,7 +20,7 @@ func (h *Hub) drillMoment(ctx context.Context, table string, out *DrillReport) e
 	out.DurationMS += m.DurationMS
 	if err != nil {
 		out.Status = StatusFailed
-		out.Problems = append(out.Problems, Problem{Table: table, Problem: err.Error()})
+		out.Problems = append(out.Problems, Problem{Table: table, Problem: err.Error(), Cause: err})
 		return nil
 	}
 	out.Moments = append(out.Moments, Moment{Table: table, Version: m.At, At: vault.At(m.At.Time()), Records: m.Records, DurationMS: m.DurationMS})

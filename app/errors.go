@@ -10,7 +10,8 @@ import (
 	"github.com/brockdb/brock/storage/vault"
 )
 
-// What callers match with errors.Is.
+// What callers match with errors.Is. Other errors of the system keep the names that Go
+// gives them: fs.ErrPermission, syscall.EROFS, syscall.EMFILE, syscall.EIO.
 var (
 	ErrNotFound       = storage.ErrNotFound
 	ErrConflict       = storage.ErrConflict
@@ -55,6 +56,18 @@ type FailedError struct {
 	What     string   // restore, drill, verify or compaction
 	Status   Status   // partial or failed
 	Problems []string // one a table or file
+	Causes   []error  // of problems, as far as they have any
+}
+
+// Unwrap returns the causes, for errors.Is.
+func (e *FailedError) Unwrap() []error { return e.Causes }
+
+// add notes a problem, and its cause where there is one.
+func (e *FailedError) add(problem string, cause error) {
+	e.Problems = append(e.Problems, problem)
+	if cause != nil {
+		e.Causes = append(e.Causes, storage.Named(cause))
+	}
 }
 
 func (e *FailedError) Error() string {

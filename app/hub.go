@@ -69,8 +69,8 @@ type Hub struct {
 
 // Open opens a hub and returns when its tables are open or have been found
 // unavailable. Errors match [ErrRunning], [ErrInvalid], [ErrInvalidName],
-// [ErrAddrInUse], [ErrVaultInUse] and [ErrVaultForeign] among others; then nothing
-// is left running. A single table that cannot be opened is no error: see
+// [ErrAddrInUse], [ErrVaultInUse], [ErrVaultForeign] and [ErrNoSpace] among others; then
+// nothing is left running. A single table that cannot be opened is no error: see
 // [Hub.Health].
 func Open(ctx context.Context, cfg Config) (*Hub, error) {
 	if cfg.Data != "" {
@@ -99,7 +99,7 @@ func Open(ctx context.Context, cfg Config) (*Hub, error) {
 		if err := step(ctx); err != nil {
 			shutCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 			defer cancel()
-			return nil, errors.Join(err, h.Close(shutCtx))
+			return nil, storage.Named(errors.Join(err, h.Close(shutCtx)))
 		}
 	}
 	close(h.ready)

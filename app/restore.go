@@ -65,6 +65,8 @@ type RestoredTable struct {
 	// Of a recovery: which commits were acknowledged and are lost, in words; "" for none.
 	Missing string `json:"missing,omitempty"`
 	Error   string `json:"error"`
+
+	cause error
 }
 
 // StatusRestored is the status of a restore that succeeded.
@@ -148,7 +150,8 @@ func (h *Hub) restoreOne(ctx context.Context, name string, req RestoreRequest, f
 		}
 		failed = append(failed, err)
 		if find = src.older; find == nil || !src.taken.damaged {
-			out.Status, out.Error = StatusFailed, errors.Join(failed...).Error()
+			out.cause = errors.Join(failed...)
+			out.Status, out.Error = StatusFailed, out.cause.Error()
 			return out
 		}
 		h.log.Warn("the newest snapshot is damaged; an older one is restored", "table", name, "snapshot", src.snapshot, "err", err)
@@ -247,7 +250,7 @@ func (r *Restored) sum() error {
 	e := &FailedError{What: "restore"}
 	for _, t := range r.Results {
 		if t.Status != StatusRestored {
-			e.Problems = append(e.Problems, t.Table+": "+t.Error)
+			e.add(t.Table+": "+t.Error, t.cause)
 		}
 	}
 	switch len(e.Problems) {

@@ -80,7 +80,7 @@ func vaultError(err error) error {
 
 func (h *Hub) openVault(context.Context) (err error) {
 	owner := vault.Owner{Hub: h.cfg.Name, ID: h.registry.HubID}
-	opts := vault.Options{Logger: h.log, Now: h.cfg.Wall.Now, Progress: h.vaultProgress}
+	opts := vault.Options{Logger: h.log, Now: h.cfg.Wall.Now, Progress: h.vaultProgress, Store: storage.Options{MinFree: h.cfg.MinFree}}
 	if hook := h.cfg.Hooks.Vault; hook != nil {
 		hook(&opts)
 	}

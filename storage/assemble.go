@@ -47,12 +47,17 @@ func Assemble(dir, table string, tables []TableFile) error {
 	return nil
 }
 
+// Complete is [Options.Complete] with the usual options.
+func Complete(ctx context.Context, dir, table string, tail iter.Seq2[RawEntry, error], want Ledger) error {
+	return Options{}.Complete(ctx, dir, table, tail, want)
+}
+
 // Complete adds the tail of an image to the store that [Assemble] made in dir. It
 // closes and syncs the store, opens it as a table would, reads all of it, and
 // returns nil only if it is what the ledger want says, index of what expires
-// included. After an error the caller removes dir.
-func Complete(ctx context.Context, dir, table string, tail iter.Seq2[RawEntry, error], want Ledger) error {
-	if err := Join(ctx, dir, table, tail, want); err != nil {
+// included. After an error the caller removes dir. Of the options MinFree and Free count.
+func (o Options) Complete(ctx context.Context, dir, table string, tail iter.Seq2[RawEntry, error], want Ledger) error {
+	if err := o.Join(ctx, dir, table, tail, want); err != nil {
 		return err
 	}
 	if err := syncTree(dir); err != nil {
@@ -61,11 +66,11 @@ func Complete(ctx context.Context, dir, table string, tail iter.Seq2[RawEntry, e
 	return proveAll(ctx, dir, table, want)
 }
 
-// Join is [Complete] without its syncs and its proof, for a store that [Rework]
-// takes further: that proves all of it at the end.
-func Join(ctx context.Context, dir, table string, tail iter.Seq2[RawEntry, error], want Ledger) error {
-	opts := Options{}.withDefaults()
-	if err := opts.enoughSpace(dir, table); err != nil {
+// Join is [Options.Complete] without its syncs and its proof, for a store that
+// [Options.Rework] takes further: that proves all of it at the end.
+func (o Options) Join(ctx context.Context, dir, table string, tail iter.Seq2[RawEntry, error], want Ledger) error {
+	opts := o.building()
+	if err := opts.spaceToBuild(dir, table, 0); err != nil {
 		return err
 	}
 	return addTail(ctx, dir, table, tail, want.Version, opts)
@@ -76,11 +81,11 @@ func Join(ctx context.Context, dir, table string, tail iter.Seq2[RawEntry, error
 func addTail(ctx context.Context, dir, table string, tail iter.Seq2[RawEntry, error], last Version, opts Options) error {
 	opts.Unsynced, opts.making = true, true // all of it is synced at the end
 	// Whoever copied the tables has checked them, and the proof opens them with checks.
-	db, err := badger.OpenManaged(badgerOptions(dir, opts).WithChecksumVerificationMode(options.NoVerification))
+	db, err := openBadger(dir, table, badgerOptions(dir, opts).WithChecksumVerificationMode(options.NoVerification))
 	if err != nil {
-		return openError(table, dir, err)
+		return err
 	}
-	b := &builder{db: db, table: table}
+	b := opts.builder(db, dir, table)
 	b.begin()
 	for e, err := range tail {
 		if err == nil {

@@ -14,11 +14,17 @@ import (
 	"github.com/dgraph-io/badger/v4"
 )
 
+// Build is [Options.Build] with the usual options.
+func Build(ctx context.Context, dir, table string, entries iter.Seq2[Entry, error], want Ledger) error {
+	return Options{}.Build(ctx, dir, table, entries, want)
+}
+
 // Build makes a store in dir, which must not exist, from entries in ascending key
 // order, each at its own version. It closes and syncs the store, opens it again,
 // scans all of it, and returns nil only if the scan agrees with want, which becomes
-// the store's ledger. What it could not finish it removes.
-func Build(ctx context.Context, dir, table string, entries iter.Seq2[Entry, error], want Ledger) (err error) {
+// the store's ledger. What it could not finish it removes. Of the options MinFree and
+// Free count: the disk keeps that much.
+func (o Options) Build(ctx context.Context, dir, table string, entries iter.Seq2[Entry, error], want Ledger) (err error) {
 	if err := disk.OS.MkdirAll(filepath.Dir(dir)); err != nil {
 		return fmt.Errorf("table %s: %w", table, err)
 	}
@@ -30,8 +36,8 @@ func Build(ctx context.Context, dir, table string, entries iter.Seq2[Entry, erro
 			err = errors.Join(err, os.RemoveAll(dir))
 		}
 	}()
-	opts := Options{}.withDefaults()
-	if err := opts.enoughSpace(dir, table); err != nil {
+	opts := o.building()
+	if err := opts.spaceToBuild(dir, table, 0); err != nil {
 		return err
 	}
 	if err := fill(ctx, dir, table, entries, want, opts); err != nil {
@@ -45,11 +51,11 @@ func Build(ctx context.Context, dir, table string, entries iter.Seq2[Entry, erro
 
 func fill(ctx context.Context, dir, table string, entries iter.Seq2[Entry, error], want Ledger, opts Options) error {
 	opts.Unsynced, opts.making = true, true // all of it is synced at the end
-	db, err := badger.OpenManaged(badgerOptions(dir, opts))
+	db, err := openBadger(dir, table, badgerOptions(dir, opts))
 	if err != nil {
-		return openError(table, dir, err)
+		return err
 	}
-	b := &builder{db: db, table: table}
+	b := opts.builder(db, dir, table)
 	b.begin()
 	for e, err := range entries {
 		if err == nil {
@@ -82,6 +88,34 @@ type builder struct {
 	batch   *badger.WriteBatch
 	pending int
 	txn     *badger.Txn // in place of the batch: all of it or nothing
+
+	space func(bytes int64) error // refuses what may not fit; nil: nobody asks
+	taken int64                   // bytes, so far
+	asked int64                   // how many of them when it was asked last
+}
+
+// building are the options for stores in the making, of which only those that say how
+// much of the disk is kept back come from outside.
+func (o Options) building() Options {
+	return Options{Logger: o.Logger, MinFree: o.MinFree, Free: o.Free}.withDefaults()
+}
+
+func (o Options) builder(db *badger.DB, dir, table string) *builder {
+	return &builder{db: db, table: table, space: func(bytes int64) error {
+		if err := enoughFiles(dir, table, spareFiles); err != nil {
+			return err
+		}
+		return o.spaceToBuild(dir, table, bytes)
+	}}
+}
+
+// fits counts the bytes in. What memtables still hold has no place on the disk yet.
+func (b *builder) fits(bytes int) error {
+	if b.taken += int64(bytes); b.space == nil || b.taken-b.asked < spaceStep {
+		return nil
+	}
+	b.asked = b.taken
+	return b.space(min(b.taken, manyMemories))
 }
 
 func (b *builder) begin() {
@@ -111,6 +145,9 @@ func (b *builder) put(key, value []byte, v Version) error {
 		b.begin()
 	}
 	b.pending += size
+	if err := b.fits(size); err != nil {
+		return err
+	}
 	if b.txn != nil {
 		return b.txn.Set(key, value)
 	}
@@ -161,14 +198,16 @@ func syncTree(dir string) error {
 
 // Rework opens the store in dir, which nobody else uses, has change work on it,
 // closes and syncs it, and proves the result against want by a full scan, the index of
-// what expires included. Whatever fails, dir is gone afterwards.
-func Rework(ctx context.Context, dir, table string, want Ledger, change func(*Store) error) (err error) {
+// what expires included. Whatever fails, dir is gone afterwards. Of the options MinFree and Free count.
+func (o Options) Rework(ctx context.Context, dir, table string, want Ledger, change func(*Store) error) (err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, os.RemoveAll(dir))
 		}
 	}()
-	s, err := Open(dir, table, Options{Unsynced: true, making: true})
+	opts := o.building()
+	opts.Unsynced, opts.making = true, true
+	s, err := Open(dir, table, opts)
 	if err != nil {
 		return err
 	}

@@ -142,7 +142,7 @@ func (c *Clock) nextMark(v Version) Version {
 // raise makes a new mark durable. The caller holds the lock.
 func (c *Clock) raise(mark Version) error {
 	if err := c.keep(mark); err != nil {
-		return fmt.Errorf("clock: cannot make versions durable in %s: %w", c.path, err)
+		return fmt.Errorf("clock: cannot make versions durable in %s: %w", c.path, Named(err))
 	}
 	c.mark = mark
 	return nil

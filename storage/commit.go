@@ -220,23 +220,3 @@ func (w *writer) putLedger() error {
 	}
 	return w.txn.Set(key, w.ledger.Append(nil))
 }
-
-// EnoughSpace returns an error that matches [ErrNoSpace] where less is free below the
-// folder than MinFree.
-func (o Options) EnoughSpace(dir, table string) error {
-	return o.withDefaults().enoughSpace(dir, table)
-}
-
-func (o Options) enoughSpace(dir, table string) error {
-	if o.MinFree < 0 {
-		return nil
-	}
-	free, err := o.Free(dir)
-	if err != nil {
-		return fmt.Errorf("table %s: %w: cannot ask for free space: %w", table, ErrUnavailable, err)
-	}
-	if free < uint64(o.MinFree) {
-		return fmt.Errorf("table %s: %w: %d MiB free, %d MiB are kept back; free some space, writes go on by themselves", table, ErrNoSpace, free>>20, o.MinFree>>20)
-	}
-	return nil
-}

@@ -13,7 +13,7 @@ import "context"
 func (l *Lease) Rebuild(ctx context.Context, dir string) error {
 	want := l.Ledger
 	want.Dead = 0
-	return Build(ctx, dir, l.s.table, l.Entries(), want)
+	return l.s.opts.Build(ctx, dir, l.s.table, l.Entries(), want)
 }
 
 // CatchUp applies to s what old has committed since s was rebuilt from it. For an

@@ -31,7 +31,8 @@ var (
 	ErrLost = errors.New("store is missing")
 	// ErrLocked says that another process has the store open.
 	ErrLocked = errors.New("in use by another process")
-	// ErrNoSpace says that free space is below the watermark; nothing was written.
+	// ErrNoSpace says that free space is below the watermark, or the disk full; nothing
+	// was written.
 	ErrNoSpace = errors.New("disk almost full")
 	// ErrUnknownOutcome says that a commit failed in a way that leaves open whether it
 	// was written. The table reads back what happened; so must the caller.

@@ -23,7 +23,7 @@ func (s *Store) Redo(commits iter.Seq2[Commit, error]) error {
 		return fmt.Errorf("table %s: %w", s.table, ErrClosed)
 	}
 	defer s.readers.leave()
-	r := &redo{s: s, b: &builder{db: s.db, table: s.table}, ledger: *s.head.Load()}
+	r := &redo{s: s, b: s.opts.builder(s.db, s.dir, s.table), ledger: *s.head.Load()}
 	r.begin()
 	defer func() { r.txn.Discard() }()
 	for c, err := range commits {
@@ -53,6 +53,9 @@ func (s *Store) Refill(ctx context.Context, commits iter.Seq2[Commit, error]) er
 	for c, err := range commits {
 		if err == nil {
 			err = ctx.Err()
+		}
+		if err == nil {
+			err = s.opts.enoughSpace(s.dir, s.table)
 		}
 		if err == nil {
 			err = s.refillOne(c)

@@ -32,9 +32,9 @@ func SortStock(ctx context.Context, dir, table string, entries iter.Seq2[StockEn
 		return nil, err
 	}
 	opts := Options{Unsynced: true, Logger: slog.New(slog.DiscardHandler)}.withDefaults()
-	db, err := badger.OpenManaged(badgerOptions(dir, opts))
+	db, err := openBadger(dir, table, badgerOptions(dir, opts))
 	if err != nil {
-		return nil, errors.Join(openError(table, dir, err), os.RemoveAll(dir))
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	s := &Stock{db: db, table: table, dir: dir}
 	if err := s.fill(ctx, entries, opts); err != nil {

@@ -36,9 +36,11 @@ type Store struct {
 	readers readers
 	close   sync.Once
 	closed  chan struct{}
-	closing error   // of the close; read it after closed
-	seen    Version // by the witness, at open
-	floor   Version // what it knew at open: it cannot tell which history before is whole
+	closing error         // of the close; read it after closed
+	waits   chan struct{} // closed when the close has to wait for space
+	tooFull error         // why; read it after waits
+	seen    Version       // by the witness, at open
+	floor   Version       // what it knew at open: it cannot tell which history before is whole
 	// restored is the version at which, since it was opened, a restore put it in the
 	// table's place; what it has from before is not the table's past.
 	restored atomic.Uint64
@@ -46,7 +48,7 @@ type Store struct {
 
 // Open opens the store in dir, which must hold one (see [Create]). It checks
 // first what Badger would not survive or would silently make empty. Errors match
-// [ErrLost] (no store there), [ErrLocked] or [ErrDamaged].
+// [ErrLost] (no store there), [ErrLocked], [ErrNoSpace] or [ErrDamaged].
 func Open(dir, table string, opts Options) (*Store, error) {
 	if err := guard(dir, table); err != nil {
 		return nil, err
@@ -72,11 +74,14 @@ func Create(dir, table string, opts Options) (*Store, error) {
 
 func open(dir, table string, opts Options) (*Store, error) {
 	opts = opts.withDefaults()
+	if err := opts.spaceForMemory(dir, table, "its open"); err != nil {
+		return nil, err
+	}
 	opts.Logger = opts.Logger.With("table", table)
-	s := &Store{table: table, dir: dir, opts: opts, log: opts.Logger, closed: make(chan struct{}), opened: rand.Text()}
-	db, err := badger.OpenManaged(badgerOptions(dir, opts))
+	s := &Store{table: table, dir: dir, opts: opts, log: opts.Logger, closed: make(chan struct{}), waits: make(chan struct{}), opened: rand.Text()}
+	db, err := openBadger(dir, table, badgerOptions(dir, opts))
 	if err != nil {
-		return nil, openError(table, dir, err)
+		return nil, err
 	}
 	s.db = db
 	if err := s.load(); err != nil {
@@ -166,7 +171,10 @@ func (s *Store) Sync() error {
 
 // Close refuses new reads, ends pins and scans with [ErrClosed], waits for them
 // and closes Badger. When ctx ends first, it returns an error and goes on closing
-// behind: Badger's own close can hang on a broken disk. Closing twice is fine.
+// behind: Badger's own close can hang on a broken disk. Where the disk is too full for
+// what the memtables hold, which would end the process, it returns an error that matches
+// [ErrNoSpace] at once and closes when there is space; the logs of the memtables have it
+// all, so nothing is lost should the process end before. Closing twice is fine.
 func (s *Store) Close(ctx context.Context) error {
 	s.readers.ended.Store(true)
 	return s.Retire(ctx)
@@ -180,6 +188,7 @@ func (s *Store) Retire(ctx context.Context) error {
 		go func() {
 			defer close(s.closed)
 			<-s.readers.drained
+			s.awaitSpace()
 			if s.closing = errors.Join(s.witness.close(), s.db.Close()); s.closing == nil {
 				s.noteAllFiles()
 			}
@@ -188,7 +197,32 @@ func (s *Store) Retire(ctx context.Context) error {
 	select {
 	case <-s.closed:
 		return s.closing
+	case <-s.waits:
+		select {
+		case <-s.closed:
+			return s.closing
+		default:
+			return s.tooFull
+		}
 	case <-ctx.Done():
 		return fmt.Errorf("table %s: close did not finish: %w", s.table, ctx.Err())
+	}
+}
+
+// closeAgain is how often a close that waits for space looks for it.
+const closeAgain = time.Second
+
+// awaitSpace waits until Badger's close may write what the memtables hold.
+func (s *Store) awaitSpace() {
+	for told := false; ; told = true {
+		err := s.opts.spaceForMemory(s.dir, s.table, "its close")
+		if !errors.Is(err, ErrNoSpace) {
+			return // where it cannot be asked the close has to try
+		}
+		if !told {
+			s.tooFull = err
+			close(s.waits)
+		}
+		<-time.After(closeAgain)
 	}
 }

@@ -419,6 +419,7 @@ func TestNoSpaceRefusesWritesOnly(t *testing.T) {
 	require.NoError(t, err)
 	s.opts.Free = func(string) (uint64, error) { return 1 << 20, nil }
 	s.put("x", "after space came back")
+	s.opts.Free = func(string) (uint64, error) { return 1 << 30, nil } // what its close needs
 }
 
 func TestCloseEndsReadersAndRefusesNewOnes(t *testing.T) {

@@ -30,3 +30,19 @@ func ofSystem(err error) bool {
 	}
 	return false
 }
+
+// Named gives an error of the system the name by which callers match it: a disk that is
+// full, or a quota that is used up, is [ErrNoSpace]. Its text stays. Others have names of
+// their own: fs.ErrPermission, syscall.EROFS, syscall.EMFILE.
+func Named(err error) error {
+	if (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) && !errors.Is(err, ErrNoSpace) {
+		return &noSpace{err}
+	}
+	return err
+}
+
+type noSpace struct{ err error }
+
+func (e *noSpace) Error() string        { return e.err.Error() }
+func (e *noSpace) Unwrap() error        { return e.err }
+func (e *noSpace) Is(target error) bool { return target == ErrNoSpace }

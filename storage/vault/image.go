@@ -109,8 +109,8 @@ func (c *imageCopy) copy(ctx context.Context, kind string, id uint64, size int64
 	return FileInfo{Name: poolFile(p.sum, kind), Kind: kind, Size: size, SHA256: p.sum}, p.logs, err
 }
 
-// finishing is what makes a store of table files whole: [storage.Complete], or
-// [storage.Join] where the change log follows, and the proof after that.
+// finishing is what makes a store of table files whole: [storage.Options.Complete], or
+// [storage.Options.Join] where the change log follows, and the proof after that.
 type finishing func(ctx context.Context, dir, table string, tail iter.Seq2[storage.RawEntry, error], want storage.Ledger) error
 
 // buildFromImage makes a store of a snapshot's table files, proven against its ledger
@@ -118,6 +118,9 @@ type finishing func(ctx context.Context, dir, table string, tail iter.Seq2[stora
 func (v *Vault) buildFromImage(ctx context.Context, m *Manifest, dir string, finish finishing, progress func(done, total int64)) (err error) {
 	if err := disk.OS.MkdirAll(dir); err != nil {
 		return err
+	}
+	if err := v.space.SpaceToBuild(dir, m.Table, m.bytes()); err != nil {
+		return errors.Join(err, disk.OS.RemoveAll(dir))
 	}
 	defer func() {
 		if err != nil {

@@ -165,16 +165,16 @@ func (v *Vault) BuildPast(ctx context.Context, p Past, dir string, progress func
 	if p.Snapshot == "" {
 		err = v.build(ctx, dir, p.Table, func(func(storage.Entry, error) bool) {}, storage.Ledger{})
 	} else {
-		finish := storage.Join // one proof, of the result, is enough
+		finish := v.space.Join // one proof, of the result, is enough
 		if len(p.legs) == 0 {
-			finish = storage.Complete
+			finish = v.space.Complete
 		}
 		_, err = v.buildStore(ctx, p.Table, p.Snapshot, dir, finish, progress)
 	}
 	if err != nil || len(p.legs) == 0 {
 		return err
 	}
-	return storage.Rework(ctx, dir, p.Table, p.Ledger, func(s *storage.Store) error {
+	return v.space.Rework(ctx, dir, p.Table, p.Ledger, func(s *storage.Store) error {
 		for _, l := range p.legs {
 			if err := v.redoLeg(ctx, s, p.Table, l); err != nil {
 				return fmt.Errorf("restore table %s as of version %d: %w", p.Table, p.At, err)

@@ -17,7 +17,7 @@ func inTable(err error, table string) error {
 
 // problem turns an error into a report's line.
 func (v *Vault) problem(table, snapshot, file string, err error) Problem {
-	p := Problem{Table: table, Snapshot: snapshot, File: v.relative(file), Problem: err.Error()}
+	p := Problem{Table: table, Snapshot: snapshot, File: v.relative(file), Problem: err.Error(), Cause: storage.Named(err)}
 	var d *storage.DamageError
 	if errors.As(err, &d) {
 		p.Offset, p.Problem = d.Offset, d.Problem

@@ -64,11 +64,11 @@ func (v *Vault) Entries(ctx context.Context, table, snapshot string) (Manifest, 
 }
 
 // BuildStore restores a snapshot into a new store in dir, which must not exist, and
-// proves the store against the snapshot's ledger (see [storage.Build]). progress,
+// proves the store against the snapshot's ledger (see [storage.Options.Build]). progress,
 // which may be nil, is told the bytes of keys and values. Whatever fails, dir is
 // gone afterwards, and damage is a [storage.DamageError].
 func (v *Vault) BuildStore(ctx context.Context, table, snapshot, dir string, progress func(done, total int64)) (Manifest, error) {
-	return v.buildStore(ctx, table, snapshot, dir, storage.Complete, progress)
+	return v.buildStore(ctx, table, snapshot, dir, v.space.Complete, progress)
 }
 
 func (v *Vault) buildStore(ctx context.Context, table, snapshot, dir string, finish finishing, progress func(done, total int64)) (Manifest, error) {

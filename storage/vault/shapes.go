@@ -57,6 +57,7 @@ type Result struct {
 	DurationMS float64 `json:"duration_ms"`
 	PauseMS    float64 `json:"pause_ms"`
 	Error      string  `json:"error"`
+	Cause      error   `json:"-"` // of Error, for errors.Is
 	// ManifestSHA256 goes into the run record. Where an ok result leaves it empty,
 	// [Vault.WriteRun] reads it from the snapshot.
 	ManifestSHA256 string `json:"-"`
@@ -151,6 +152,7 @@ type Problem struct {
 	File     string `json:"file"` // inside the vault, with slashes
 	Offset   int64  `json:"offset"`
 	Problem  string `json:"problem"`
+	Cause    error  `json:"-"` // of Problem, for errors.Is; nil where there is none
 }
 
 // Millis returns a duration in milliseconds with at most three decimals, as shapes

@@ -37,6 +37,9 @@ type Options struct {
 	// Progress is told, on the callers' goroutines and now and then, how many bytes of
 	// a table's keys and values a verify or drill (the stage) has read; nil: nobody is.
 	Progress func(stage, table string, done, total int64)
+	// Store says, by its MinFree and Free, how much of a disk is kept back where a store
+	// is built.
+	Store storage.Options
 	// Lock takes the exclusive lock on the named file, or fails with [disk.ErrLocked].
 	// Default: [disk.TryLock], which works on the real file system only.
 	Lock func(file string) (unlock func() error, err error)
@@ -54,6 +57,7 @@ type Vault struct {
 	log      *slog.Logger
 	now      func() time.Time
 	progress func(stage, table string, done, total int64)
+	space    storage.Options
 	build    func(ctx context.Context, dir, table string, entries iter.Seq2[storage.Entry, error], want storage.Ledger) error
 	partSize int64 // a snapshot's file is closed when it reaches this many bytes
 	imageMin int64 // see the constants
@@ -78,7 +82,7 @@ type Vault struct {
 }
 
 func newVault(fsys disk.FS, dir string, o Options) *Vault {
-	v := &Vault{fs: fsys, dir: dir, log: o.Logger, now: o.Now, progress: o.Progress, build: storage.Build, partSize: 1 << 30,
+	v := &Vault{fs: fsys, dir: dir, log: o.Logger, now: o.Now, progress: o.Progress, space: o.Store, build: o.Store.Build, partSize: 1 << 30,
 		imageMin: cmp.Or(o.ImageMin, imageMin), chainMin: cmp.Or(o.ChainMin, chainMinBase),
 		held: map[string]int{}, leaving: map[string]bool{},
 		pools: map[liveFile]pooled{}, instances: map[string]string{}, rotten: map[string]bool{}}

@@ -3,7 +3,9 @@ package road
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net/http"
+	"syscall"
 
 	"github.com/brockdb/brock/actors"
 	"github.com/brockdb/brock/bus"
@@ -37,6 +39,13 @@ var codes = []struct {
 	{storage.ErrClosed, "closed", http.StatusServiceUnavailable},
 	{disk.ErrLocked, "locked", http.StatusConflict},
 	{context.DeadlineExceeded, "timeout", http.StatusGatewayTimeout},
+	{syscall.ENOSPC, "no_space", http.StatusInsufficientStorage},
+	{syscall.EDQUOT, "no_space", http.StatusInsufficientStorage},
+	{syscall.EROFS, "read_only", http.StatusInternalServerError},
+	{fs.ErrPermission, "no_permission", http.StatusInternalServerError},
+	{syscall.EMFILE, "too_many_files", http.StatusServiceUnavailable},
+	{syscall.ENFILE, "too_many_files", http.StatusServiceUnavailable},
+	{syscall.EIO, "disk_error", http.StatusInternalServerError},
 }
 
 // Error gives an error the form that it has on every road: code, status and message.
