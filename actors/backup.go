@@ -126,7 +126,7 @@ type (
 		run   vault.Run
 		err   error
 	}
-	// scheduleMsg says that a scheduled run is due.
+	// scheduleMsg says that a scheduled run may be due.
 	scheduleMsg struct{ epoch uint64 }
 	// quitMsg aborts the run under way and stops the actor after it.
 	quitMsg struct{}
@@ -223,7 +223,7 @@ func (a *backupActor) handle(m backupMsgs) {
 	case *ranMsg:
 		a.ran(m)
 	case *scheduleMsg:
-		if m.epoch == a.mine {
+		if m.epoch == a.mine && a.due() {
 			names, _ := a.known(nil)
 			a.take(&backupMsg{tables: names, trigger: TriggerSchedule, reply: newReply[vault.Run]()})
 		}
@@ -315,28 +315,4 @@ func (a *backupActor) abort(err error) {
 	a.mu.Lock()
 	a.running = nil
 	a.mu.Unlock()
-}
-
-// soon is how long an overdue run waits after a start, so that the hub can settle.
-const soon = 2 * time.Second
-
-// arm sets the timer for the next scheduled run. It goes on from the last run, not
-// from the start of the process, so restarts neither reset nor skip it.
-func (a *backupActor) arm() {
-	if a.timer != nil {
-		a.timer.Stop()
-	}
-	if a.cfg.Schedule == nil {
-		return
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	now := a.cfg.Wall.Now()
-	next := a.cfg.Schedule.Next(a.lastRun.Local()) // cron expressions mean the local time
-	if earliest := now.Add(soon); next.Before(earliest) {
-		next = earliest
-	}
-	a.nextRun = next
-	epoch := a.mine
-	a.timer = a.cfg.Wall.AfterFunc(next.Sub(now), func() { a.send(&scheduleMsg{epoch}) })
 }

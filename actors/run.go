@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/bus"
+	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/vault"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
@@ -40,19 +41,36 @@ func (b *backup) perform(ctx context.Context, tables []string, trigger string) (
 		run.Status, run.Problem = vault.StatusFailed, err.Error()
 	}
 	run.DurationMS = vault.Millis(b.cfg.Wall.Since(began))
+	jumped := b.jumped(&run)
 	if werr := b.cfg.Vault.WriteRun(run); werr != nil {
 		err = errors.Join(err, fmt.Errorf("the run could not be recorded: %w", werr))
 		run.Status, run.Problem = vault.StatusFailed, err.Error()
 	} else {
-		b.afterRecord(ctx, &run)
+		b.afterRecord(ctx, &run, jumped)
 	}
 	<-started
 	return run, b.announce(run, err)
 }
 
+// jumpFrom is how much later than the run before one must be for its time to be doubted;
+// where the change log is kept for longer, it is that long.
+const jumpFrom = 7 * 24 * time.Hour
+
+// jumped says whether so much time has passed since the run before that all of the change
+// log's window would be over. A hub that was off for long is no hurry; a clock that is
+// wrong must not take the past along.
+func (b *backup) jumped(run *vault.Run) bool {
+	last, ok, err := b.cfg.Vault.LastRun()
+	return err == nil && ok && last.Cut > 0 && run.Cut > 0 && run.Cut.Time().Sub(last.Cut.Time()) > max(jumpFrom, b.cfg.Window)
+}
+
 // afterRecord does what may only follow a durable run record: retention, and
 // letting the stores drop what the snapshots hold.
-func (b *backup) afterRecord(ctx context.Context, run *vault.Run) {
+func (b *backup) afterRecord(ctx context.Context, run *vault.Run, jumped bool) {
+	if jumped {
+		b.cfg.Logger.Warn("this run's time is far after that of the run before: if the clock is right the next run removes what is too old", "run", run.ID, "time", run.CutAt)
+		return
+	}
 	for _, r := range run.Results {
 		if r.Status != vault.StatusOK { // nothing of a table goes that has nothing new
 			continue
@@ -170,7 +188,7 @@ func (b *backup) copyAll(ctx context.Context, run *vault.Run, flushes map[string
 }
 
 func failed(table string, pause time.Duration, err error) vault.Result {
-	return vault.Result{Table: table, Status: vault.StatusError, PauseMS: vault.Millis(pause), Error: err.Error()}
+	return vault.Result{Table: table, Status: vault.StatusError, PauseMS: vault.Millis(pause), Error: err.Error(), Cause: storage.Named(err)}
 }
 
 // table pins and copies one table.

@@ -14,7 +14,6 @@ import (
 	"github.com/brockdb/brock/storage/disk"
 	"github.com/brockdb/brock/storage/vault"
 	"github.com/jonboulle/clockwork"
-	"github.com/robfig/cron/v3"
 )
 
 // Config of a hub. The zero Config with a data directory is a working hub: the
@@ -38,10 +37,14 @@ type Config struct {
 	// WebSocket lets browsers speak NATS, as viewers only; the zero value: none.
 	WebSocket WebSocket
 
-	Schedule string // cron expression, "@daily", "@every 10m" or "off"; default "@daily"
-	Keep     int    // snapshots kept per table; default 3
-	CopyRate int64  // bytes per second that a backup may copy; default 0: no limit
-	Unsynced bool   // acknowledge writes before they are synced; a power cut may take the last ones
+	// Schedule is a cron expression in local time or, after "CRON_TZ=Europe/Berlin ", in
+	// another; "@daily", "@every 10m" or "off"; default "@daily". Where it names hours,
+	// each time comes once a day, also when the clock is put forward (one that is left
+	// out comes at the change) or back (of one that comes twice the first counts).
+	Schedule string
+	Keep     int   // snapshots kept per table; default 3
+	CopyRate int64 // bytes per second that a backup may copy; default 0: no limit
+	Unsynced bool  // acknowledge writes before they are synced; a power cut may take the last ones
 	// LogInterval is how long a commit waits at most before it is in the vault's change
 	// log, and so how much a lost disk can take; default 1 s, negative: no change log.
 	LogInterval time.Duration
@@ -206,16 +209,4 @@ func (c *Config) absolute() (err error) {
 		}
 	}
 	return nil
-}
-
-// schedule parses the schedule; nil is none.
-func (c Config) schedule() (actors.Schedule, error) {
-	if c.Schedule == "off" || c.Offline {
-		return nil, nil
-	}
-	s, err := cron.ParseStandard(c.Schedule)
-	if err != nil {
-		return nil, fmt.Errorf("%w schedule %q: %w; use five cron fields, @daily, @every 10m or off", ErrInvalid, c.Schedule, err)
-	}
-	return s, nil
 }

@@ -138,6 +138,8 @@ func (h *Hub) Health(ctx context.Context) Health {
 	h.proofHealth(&out)
 	h.logHealth(&out, v)
 	h.placeHealth(&out, v)
+	down = h.spaceHealth(&out) || down
+	h.clockHealth(&out)
 	h.alarmHealth(&out)
 	h.compactionHealth(&out)
 	switch {
@@ -201,8 +203,8 @@ func (h *Hub) backupHealth(out *Health, v vaultLook) {
 	out.LastBackupAt = h.backups.last() // also where the vault cannot say
 	if v.hasGood {
 		out.LastBackupResults = append(out.LastBackupResults, v.good.Results...)
-		if at := v.good.StartedAt; at != nil && (out.LastBackupAt == nil || at.After(*out.LastBackupAt)) {
-			out.LastBackupAt = at
+		if out.LastBackupAt == nil {
+			out.LastBackupAt = v.good.StartedAt
 		}
 	}
 	if out.LastBackupAt == nil {
@@ -210,9 +212,13 @@ func (h *Hub) backupHealth(out *Health, v vaultLook) {
 		out.condition("backup never run")
 		return
 	}
-	if age := h.cfg.Wall.Since(*out.LastBackupAt); age > staleAfter {
+	if age := h.cfg.Wall.Since(*out.LastBackupAt); isOver(age, staleAfter) {
 		out.StaleBackup = true
-		out.condition("last backup %d h ago", int(age.Hours()))
+		if age > 0 {
+			out.condition("last backup %d h ago", int(age.Hours()))
+		} else {
+			out.condition("the last backup is dated %s, which is still to come: a clock was wrong; back up", out.LastBackupAt.Format(time.RFC3339))
+		}
 	}
 	if v.newest.ID != "" && v.newest.Status != vault.StatusComplete {
 		out.condition("the last backup was %s: %s", v.newest.Status, strings.Join(v.newest.TablesFailed, ", "))

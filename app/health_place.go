@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"errors"
 	"strings"
 	"time"
 
@@ -12,6 +13,9 @@ const (
 	fullFrom  = 90 // percent of a disk
 	hungAfter = 2 * time.Hour
 	lateAfter = 15 * time.Minute
+	// aheadAfter is by how much the hub's clock may be ahead: kills set it ahead by two
+	// seconds at most.
+	aheadAfter = time.Minute
 )
 
 // vaultLook is what health must know of the vault and its disk, which may hang.
@@ -70,6 +74,30 @@ func (h *Hub) placeHealth(out *Health, v vaultLook) {
 		if st := h.bus.Status(); !st.Connected {
 			out.condition("NATS is away; %d events wait", st.Pending)
 		}
+	}
+}
+
+// spaceHealth tells of tables whose disk is too full for writes.
+func (h *Hub) spaceHealth(out *Health) (refused bool) {
+	var names []string
+	var why string
+	for _, t := range h.group.Tables() {
+		if err := t.Space(); errors.Is(err, ErrNoSpace) {
+			names, why = append(names, t.Name()), strings.TrimPrefix(err.Error(), "table "+t.Name()+": ")
+		}
+	}
+	if len(names) > 0 {
+		out.condition("writes are refused, %s: %s", why, strings.Join(names, ", "))
+	}
+	return len(names) > 0
+}
+
+// clockHealth tells of a clock of the hub's that is ahead of the machine's: the machine's
+// was once wrong, and versions do not go back.
+func (h *Hub) clockHealth(out *Health) {
+	if ahead := h.clock.Last().Time().Sub(h.cfg.Wall.Now()); ahead > aheadAfter {
+		out.condition("the hub's clock is ahead of the machine's, which was set back, by %s: until that is made up for, versions and expiry go by %s",
+			ahead.Round(time.Second), h.clock.Last().Time().UTC().Format(time.RFC3339))
 	}
 }
 

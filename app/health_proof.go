@@ -25,8 +25,8 @@ func (h *Hub) proofHealth(out *Health) {
 		if t.LastProvenAt != nil {
 			since = *t.LastProvenAt
 		}
-		if age := h.cfg.Wall.Since(since); age > unprovenAfter {
-			names, longest = append(names, t.Table), max(longest, age)
+		if age := h.cfg.Wall.Since(since); isOver(age, unprovenAfter) {
+			names, longest = append(names, t.Table), max(longest, age.Abs())
 		}
 	}
 	if len(names) > 0 {

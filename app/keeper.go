@@ -71,7 +71,7 @@ func (h *Hub) drillDue(ctx context.Context, tried map[string]time.Time) {
 		return
 	}
 	// A daily backup is proven each day, though not to the second.
-	old := func(at time.Time) bool { return h.cfg.Wall.Since(at) >= h.cfg.DrillEvery*9/10 }
+	old := func(at time.Time) bool { return isDue(h.cfg.Wall.Since(at), h.cfg.DrillEvery*9/10) }
 	newest, proven := map[string]Snapshot{}, map[string]time.Time{}
 	for _, s := range list.Snapshots { // newest first
 		if _, ok := newest[s.Table]; !ok {
@@ -108,7 +108,7 @@ func (h *Hub) scrubDue(ctx context.Context) {
 		return
 	}
 	for _, table := range h.Tables() {
-		if ctx.Err() != nil || h.cfg.Wall.Since(h.lastScrub(table)) < h.cfg.ScrubEvery {
+		if ctx.Err() != nil || !isDue(h.cfg.Wall.Since(h.lastScrub(table)), h.cfg.ScrubEvery) {
 			continue
 		}
 		if _, err := h.Scrub(ctx, table); err != nil {

@@ -12,7 +12,8 @@ import (
 const staleAgain = 24 * time.Hour
 
 // Staleness is what [BackupStale] tells: for longer than 48 h no backup has succeeded in
-// any table.
+// any table. Nor is one known that did where the last is dated more than 48 h in the
+// future: then the clock was wrong, and AgeMS is below 0.
 type Staleness struct {
 	LastBackupAt *time.Time `json:"last_backup_at"` // null: none ever did
 	AgeMS        float64    `json:"age_ms"`         // since then, or since the hub was made
@@ -21,8 +22,9 @@ type Staleness struct {
 // lastBackup knows when the last run began in which a table succeeded, without asking
 // the backup actor or the vault: either may hang.
 type lastBackup struct {
-	mu sync.Mutex
-	at *time.Time
+	mu  sync.Mutex
+	at  *time.Time
+	cut Version // which tells the order of runs, also when the clock was set back
 }
 
 // saw notes the run that an event is about.
@@ -33,9 +35,9 @@ func (b *lastBackup) saw(detail any) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.at == nil || run.StartedAt.After(*b.at) {
+	if b.at == nil || run.Cut > b.cut {
 		at := *run.StartedAt
-		b.at = &at
+		b.at, b.cut = &at, run.Cut
 	}
 }
 
@@ -56,8 +58,15 @@ func (h *Hub) staleness() (s Staleness, stale bool) {
 	}
 	age := h.cfg.Wall.Since(since)
 	s.AgeMS = vault.Millis(age)
-	return s, age > staleAfter
+	return s, isOver(age, staleAfter)
 }
+
+// isOver says whether something is longer ago than the limit. What lies as far in the
+// future is no better: it was noted when the clock was wrong, and nobody knows its age.
+func isOver(age, limit time.Duration) bool { return age.Abs() > limit }
+
+// isDue says the same of what is done again after a while.
+func isDue(age, every time.Duration) bool { return age.Abs() >= every }
 
 // watchStaleness announces a backup that is stale: when it turns so, then once a day
 // while it lasts, over restarts too.

@@ -28,7 +28,7 @@ const (
 	Backup    Message = "backup"   // a trigger
 	Cut       Message = "cut"      // all triggers that waited are gathered
 	Ran       Message = "ran"      // the outcome of a run
-	Scheduled Message = "schedule" // a run is due
+	Scheduled Message = "schedule" // a run may be due
 	Quit      Message = "quit"     // end after the run under way, which is aborted
 )
 
