@@ -51,7 +51,7 @@ func TestStaleIsAnnouncedWithoutTheBackupActor(t *testing.T) {
 // backup comes first.
 func TestStaleAtTheStart(t *testing.T) {
 	h := calm(t)
-	h.Backup()
+	h.Expect(harness.BackupComplete(h.Backup().ID)) // the next one that is expected is another
 	h.Stop()
 	h.Clock.Advance(60 * time.Hour)
 	h.Start()
