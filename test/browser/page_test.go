@@ -25,13 +25,15 @@ func TestSignInAndRoles(t *testing.T) {
 	b.enter("wrong")
 	b.has("#login-error", "nobody's")
 	b.signIn(creds.Viewer.Token)
-	b.wait(`document.querySelectorAll("tbody tr[data-table]").length === 9`)
+	const rows = `document.querySelectorAll("tbody tr[data-table]").length === 9`
+	b.wait(rows)
 	buttons := `[...document.querySelectorAll("#app button")].filter((b) => b.checkVisibility()).map((b) => b.textContent)`
 	require.Equal(t, []string{"Sign out"}, eval[[]string](b, buttons), "a viewer sees no action")
 	b.shots("viewer-empty-hub")
 	b.click("#logout")
 	b.wait(`!document.getElementById("login").hidden && document.getElementById("app").hidden`)
 	b.signIn(creds.Operator.Token)
+	b.wait(rows)
 	require.Contains(t, eval[[]string](b, buttons), "Back up now")
 	require.Equal(t, 9, eval[int](b, `document.querySelectorAll("button[aria-label^='Restore ']").length`))
 	b.click("#backup")
@@ -40,6 +42,7 @@ func TestSignInAndRoles(t *testing.T) {
 	b.click("#logout")
 	b.signIn(creds.Admin.Token)
 	b.has("#role", "admin")
+	b.wait(rows)
 	require.Equal(t, operator, eval[[]string](b, buttons), "records are nothing for this page")
 }
 
