@@ -49,7 +49,6 @@ func compactPoints() []point {
 func startPoints() []point {
 	in := place{"recovery", writing}
 	return []point{
-		in.file("list of tables not renamed", harness.OpRename, "data/tables.json", before).at(3).whenStarting(),
 		in.file("note of an opening not renamed", harness.OpRename, "*/opening.json", before).at(4).whenStarting(),
 		in.file("Badger opens a store", harness.OpRename, "*/opening.json", after).at(4).within(10 * time.Millisecond).whenStarting(),
 		in.message("a store is open, its table knows nothing", "a", harness.Opened, before).whenStarting(),

@@ -238,18 +238,20 @@ func TestFault6(t *testing.T) {
 }
 
 func TestFault7(t *testing.T) {
-	t.Run("a restore from a damaged backup fails before anything is replaced, and an older one can be taken", func(t *testing.T) {
+	t.Run("a restore from a damaged backup fails before anything is replaced; the newest that is sound is taken", func(t *testing.T) {
 		h := harness.New(t, harness.Tables("a"), withoutLog())
 		h.Put("a", "k", "older")
 		older := h.Backup()
 		h.Put("a", "k", "newer")
-		damage(t, result(t, h.Backup(), "a").Path)
+		newer := result(t, h.Backup(), "a")
+		damage(t, newer.Path)
 		h.Put("a", "k", "live")
-		_, err := h.Hub().Restore(t.Context(), app.RestoreRequest{Tables: []string{"a"}})
+		_, err := h.Hub().Restore(t.Context(), app.RestoreRequest{Tables: []string{"a"}, Snapshot: newer.Snapshot})
 		require.Error(t, err)
 		require.Equal(t, "live", h.Get("a", "k"))
-		_, err = h.Hub().Restore(t.Context(), app.RestoreRequest{Tables: []string{"a"}, Snapshot: older.ID})
+		out, err := h.Hub().Restore(t.Context(), app.RestoreRequest{Tables: []string{"a"}})
 		require.NoError(t, err)
+		require.Equal(t, result(t, older, "a").Snapshot, out.Results[0].Snapshot, "it says which")
 		require.Equal(t, "older", h.Get("a", "k"))
 	})
 	t.Run("what a restore replaces is kept, and there is a way back", func(t *testing.T) {

@@ -28,12 +28,12 @@ func rot(t *testing.T, pattern string) {
 // neither goes on from a snapshot that needs them nor relies on their being there: it
 // copies the live table's files anew, and with them older snapshots are whole again.
 func TestWhatRottedIsCopiedAnew(t *testing.T) {
-	for name, notice := range map[string]func(w *world) error{
-		"verify": func(w *world) error { _, err := w.hub.Verify(t.Context()); return err },
-		"drill":  func(w *world) error { _, err := w.hub.Drill(t.Context(), "a"); return err },
-		"restore": func(w *world) error {
+	for name, notice := range map[string]func(w *world){
+		"verify": func(w *world) { _, err := w.hub.Verify(t.Context()); require.Error(t, err) },
+		"drill":  func(w *world) { _, err := w.hub.Drill(t.Context(), "a"); require.Error(t, err) },
+		"restore": func(w *world) { // which goes around it, by the log alone
 			_, err := w.hub.Restore(t.Context(), app.RestoreRequest{Tables: []string{"a"}, At: app.Latest, To: t.TempDir()})
-			return err
+			require.NoError(t, err)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestWhatRottedIsCopiedAnew(t *testing.T) {
 			_, err := w.hub.Drill(t.Context(), "a")
 			require.NoError(t, err)
 			rot(t, filepath.Join(w.dir, "vault", "tables", "a", "pool", "*.sst"))
-			require.Error(t, notice(w))
+			notice(w)
 			list, err := w.hub.List(t.Context(), "a")
 			require.NoError(t, err)
 			for _, s := range list.Snapshots {
