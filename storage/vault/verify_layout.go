@@ -55,9 +55,10 @@ func (c *verifier) tableLayout(table string) {
 // strays reads the pool's files that no snapshot has: a crash may leave such a file, and
 // the next snapshot may take it.
 func (c *verifier) strays(table string) {
-	entries, err := c.v.fs.ReadDir(c.v.path(tablesName, table, poolName))
-	if err != nil {
-		return // a missing one has none, and tableLayout reports others
+	dir := c.v.path(tablesName, table, poolName)
+	entries, err := c.v.fs.ReadDir(dir)
+	if err != nil && !isMissing(err) { // tableLayout may have been luckier
+		c.report(table, "", dir, err)
 	}
 	for _, e := range entries {
 		sum, kind, ok := fromPoolFile(e.Name())

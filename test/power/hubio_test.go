@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -79,18 +78,18 @@ func (h *sickDisk) serves(want map[string]string) error {
 
 // labour is what a hub is asked to do.
 type labour struct {
-	name string
-	prep func(h *sickDisk)
-	do   func(h *sickDisk) error
-	done func(h *sickDisk) error // what a fresh look says
-	then bool                    // it takes the table back
+	name  string
+	prep  func(h *sickDisk)
+	do    func(h *sickDisk) error
+	done  func(h *sickDisk) error // what a fresh look says
+	then  bool                    // it takes the table back
+	stays bool                    // the error does, at that name
 }
 
 var labours = []labour{
 	{name: "backup", do: func(h *sickDisk) error { _, err := h.hub.Backup(ctx); return err }, done: (*sickDisk).backedUp},
-	{name: "verify", do: func(h *sickDisk) error { _, err := h.hub.Verify(ctx); return err }, done: func(h *sickDisk) error {
-		// Manifests are read once more, to tell how far a verify is: see [life.wasRead].
-		if h.met == nil || h.met.Verb == disktest.Close || h.met.Verb == disktest.Stat || !strings.HasPrefix(h.met.Path, "vault/") || filepath.Base(h.met.Path) == "manifest.json" {
+	{name: "verify", stays: true, do: func(h *sickDisk) error { _, err := h.hub.Verify(ctx); return err }, done: func(h *sickDisk) error {
+		if h.met == nil || h.met.Verb == disktest.Close || h.met.Verb == disktest.Stat || !strings.HasPrefix(h.met.Path, "vault/") {
 			return nil
 		}
 		return errors.New("verify calls good what it could not read")
@@ -190,15 +189,7 @@ func (l labour) under(h *sickDisk, n int, kind string, fault error) bool {
 		h.put()
 		h.at = at
 	}
-	var seen atomic.Int64
-	var met atomic.Pointer[disktest.Call]
-	h.tap.Before(func(c disktest.Call) error {
-		if errors.Is(fault, disktest.ErrShort) && c.Verb != disktest.Write || seen.Add(1) != int64(n) {
-			return nil
-		}
-		met.Store(&c)
-		return fault
-	})
+	met := failNth(h.tap, n, fault, l.stays)
 	err := l.do(h)
 	h.tap.Before(nil)
 	if h.met = met.Load(); h.met == nil {

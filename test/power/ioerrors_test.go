@@ -33,6 +33,8 @@ type work struct {
 	prep func(l *life)       // so that there is something to do
 	do   func(l *life) error // under errors
 	done func(l *life) error // whether it is really done: what a fresh look at the disk says
+	// stays says that the error stays, at that name: what is read twice cannot be read at all.
+	stays bool
 	// bears are calls whose failure the work may bear: it is done all the same.
 	bears func(c disktest.Call) bool
 }
@@ -101,15 +103,7 @@ func (l *life) tidy() {
 // says whether there was such a call.
 func (w work) under(t *testing.T, l *life, tap *disktest.Tap, n int, kind string, fault error) bool {
 	w.prep(l)
-	var seen atomic.Int64
-	var met atomic.Pointer[disktest.Call]
-	tap.Before(func(c disktest.Call) error {
-		if errors.Is(fault, disktest.ErrShort) && c.Verb != disktest.Write || seen.Add(1) != int64(n) {
-			return nil
-		}
-		met.Store(&c)
-		return fault
-	})
+	met := failNth(tap, n, fault, w.stays)
 	err := w.do(l)
 	tap.Before(nil)
 	call := met.Load()
@@ -128,6 +122,24 @@ func (w work) under(t *testing.T, l *life, tap *disktest.Tap, n int, kind string
 	require.NoError(t, w.done(l), "after the next attempt: %s", at)
 	require.NoError(t, l.sound(), at)
 	return true
+}
+
+// failNth lets the nth call fail (the nth write, for short ones); where it stays, then
+// all of its kind and name. It returns the call, once it has come.
+func failNth(tap *disktest.Tap, n int, fault error, stays bool) *atomic.Pointer[disktest.Call] {
+	var seen atomic.Int64
+	var met atomic.Pointer[disktest.Call]
+	tap.Before(func(c disktest.Call) error {
+		if m := met.Load(); stays && m != nil && *m == c {
+			return fault
+		}
+		if errors.Is(fault, disktest.ErrShort) && c.Verb != disktest.Write || seen.Add(1) != int64(n) {
+			return nil
+		}
+		met.Store(&c)
+		return fault
+	})
+	return &met
 }
 
 // sound looks at the disk afresh, as another process would: all that was promised is
@@ -230,7 +242,7 @@ var works = []work{
 		return !c.Changes() // what it cannot read stays, and it says what it removed
 	}},
 	{name: "drill", prep: func(l *life) { require.NoError(l.t, l.tryBackup(false, false)) }, do: (*life).drillNewest, done: isProven},
-	{name: "verify", prep: func(*life) {}, do: (*life).verifies, done: (*life).wasRead},
+	{name: "verify", stays: true, prep: func(*life) {}, do: (*life).verifies, done: (*life).wasRead},
 	{name: "restore of a snapshot", prep: func(*life) {}, do: (*life).buildsSnapshot, done: (*life).isBuilt},
 	{name: "restore of a moment", prep: func(l *life) { l.someCommits(); l.shipAll() }, do: (*life).buildsMoment, done: (*life).isBuilt},
 }
