@@ -19,7 +19,7 @@ import (
 var ioRounds = flag.Int("io-rounds", 0, "how many times each work is done under an error at each of its calls; 0: at a few of them")
 
 // ioFew is at about how many calls an error of each kind comes without flags.
-const ioFew = 8
+const ioFew = 3
 
 // faults are what a call may meet.
 var faults = []struct {
