@@ -194,7 +194,7 @@ func TestTheGuideForBrowsers(t *testing.T) {
 	}
 	require.Len(t, lines(), 2)
 	h.StopNATS()
-	b.has("p", "disconnect")
+	b.wait(`/disconnect|reconnecting/.test(document.querySelector("p").textContent)`) // whichever the client said last
 	_, err = h.Hub().Backup(t.Context())
 	require.NoError(t, err)
 	h.StartNATS()
