@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/changelog"
 	"github.com/brockdb/brock/storage/vault"
 	"github.com/stretchr/testify/require"
 )
@@ -117,7 +118,7 @@ func same(a, b storage.Ledger) bool { return a.Version == b.Version && a.Agrees(
 
 // typed says whether an error is one that callers can match.
 func typed(err error) bool {
-	for _, e := range []error{storage.ErrDamaged, storage.ErrGap, vault.ErrNotRestorable, vault.ErrNoSnapshot} {
+	for _, e := range []error{storage.ErrDamaged, storage.ErrGap, changelog.ErrBehind, vault.ErrNotRestorable, vault.ErrNoSnapshot} {
 		if errors.Is(err, e) {
 			return true
 		}
