@@ -91,7 +91,7 @@ func (v *Vault) removeAll(ctx context.Context, victims []Snapshot) (removed []st
 		}
 		err := v.remove(s)
 		unclaim()
-		if v.gone(s.Table, s.Name) {
+		if err == nil || v.gone(s.Table, s.Name) { // after an error its folder may be away already
 			removed = append(removed, s.Name)
 		}
 		if err != nil {

@@ -40,6 +40,31 @@ func TestRetentionDoesNotTakeAnUnreadProofForNone(t *testing.T) {
 	require.Equal(t, snapsAt("t", 1, 0), listed(t, v))
 }
 
+// What retention removed it tells of, also where the folder's name cannot be asked for
+// afterwards.
+func TestRetentionTellsOfAllThatItRemoved(t *testing.T) {
+	tap := disktest.NewTap(&disktest.Mem{}, "/vault")
+	v := openVault(t, tap, "/vault")
+	for i := range 3 {
+		backup(t, v, i, records(3), "t")
+	}
+	renamed := map[string]bool{}
+	tap.Before(func(c disktest.Call) error {
+		if c.Verb == disktest.Rename {
+			renamed[c.Path] = true
+		}
+		if c.Verb == disktest.Stat && renamed[c.Path] {
+			return syscall.EACCES
+		}
+		return nil
+	})
+	removed, err := v.Retain(t.Context(), "t", 1, 0)
+	tap.Before(nil)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{nameAt(0), nameAt(1)}, removed)
+	require.Equal(t, snapsAt("t", 2), listed(t, v))
+}
+
 // Folders that cannot be listed for now are not taken for missing: nothing is called good
 // that was not looked at, and the clock does not start below what the vault has seen.
 func TestWhatCannotBeListedIsNotMissing(t *testing.T) {
