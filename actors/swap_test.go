@@ -1,12 +1,14 @@
 package actors
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/vault"
 	"github.com/stretchr/testify/require"
 )
 
@@ -47,4 +49,54 @@ func TestReadersDoNotNoticeACompaction(t *testing.T) {
 	}
 	require.Equal(t, 100, n)
 	lease.Release()
+}
+
+// A restore that comes while the table is opened once more, in vain, is not refused for
+// that: it is what the table waits for.
+func TestARestoreMeetsAnOpeningThatFails(t *testing.T) {
+	var crash, holding, held atomic.Bool
+	reopened, opened := make(chan func(), 1), make(chan func(), 1)
+	r := newRig(t, func(c *Config) {
+		c.Probe = func(d Delivery) {
+			switch {
+			case d.Actor == TableActor("a") && d.Message == "apply" && crash.CompareAndSwap(true, false):
+				panic("the test makes the actor crash")
+			case !holding.Load():
+			case d.Message == "reopen" && held.CompareAndSwap(false, true):
+				reopened <- d.Again
+				return
+			case d.Message == "opened":
+				opened <- d.Again
+				return
+			case d.Message == "exchange":
+				holding.Store(false)
+				d.Handle()
+				(<-opened)() // only now the actor learns how its opening ended
+				return
+			}
+			d.Handle()
+		}
+	}, "a")
+	r.put("a", "k", "v")
+	run, err := r.Backup().Backup(r.ctx(), TriggerAPI)
+	require.NoError(t, err)
+	a := r.table("a")
+	old := a.t.dir.Current()
+	crash.Store(true)
+	holding.Store(true)
+	_, err = a.Apply(r.ctx(), storage.Batch{{Key: []byte("k")}})
+	require.ErrorIs(t, err, storage.ErrUnavailable)
+
+	again := <-reopened
+	<-a.t.closers.ended()
+	other, err := storage.Open(old, "a", r.cfg.Store) // and so the table cannot be opened
+	require.NoError(t, err)
+	defer func() { require.NoError(t, other.Close(r.ctx())) }()
+	again()
+	_, err = a.Restore(r.ctx(), run.Cut, func(ctx context.Context, dir string) error {
+		_, err := r.cfg.Vault.BuildStore(ctx, "a", vault.SnapshotName(run.Cut, run.ID), dir, nil)
+		return err
+	})
+	require.NoError(t, err)
+	require.Equal(t, "v", r.get("a", "k"))
 }

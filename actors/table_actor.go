@@ -210,6 +210,15 @@ func (a *tableActor) crashed() {
 
 // refuseAll answers everybody who waits with the error.
 func (a *tableActor) refuseAll(err error) {
+	a.refuseWork(err)
+	if a.exchange != nil {
+		a.exchange.reply.give(exchanged{}, err)
+	}
+	a.exchange = nil
+}
+
+// refuseWork is refuseAll but for an exchange, which needs no store that serves.
+func (a *tableActor) refuseWork(err error) {
 	for _, m := range a.pending {
 		a.refuse(m, err)
 	}
@@ -217,10 +226,7 @@ func (a *tableActor) refuseAll(err error) {
 		f.reply.give(pinned{}, err)
 		a.known = max(a.known, f.cut)
 	}
-	if a.exchange != nil {
-		a.exchange.reply.give(exchanged{}, err)
-	}
-	a.pending, a.flushes, a.exchange = nil, nil, nil
+	a.pending, a.flushes = nil, nil
 }
 
 // letGo closes the store behind the actor. The next open waits for Badger's lock.

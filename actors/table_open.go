@@ -157,7 +157,7 @@ func (a *tableActor) cannotOpen(m *openedMsg) {
 		a.cannotServe(m)
 		return
 	}
-	a.refuseAll(a.unavailable())
+	a.refuseWork(a.unavailable())
 	if !errors.Is(err, storage.ErrLost) {
 		a.retryIn(a.crashes.Add(1))
 	}

@@ -160,9 +160,10 @@ func (b *tab) click(selector string) {
 	eval[any](b, fmt.Sprintf("document.querySelector(%q).click()", selector))
 }
 
-// enter signs in by the form.
+// enter signs in by the form, as soon as a person would see it.
 func (b *tab) enter(token string) {
 	b.t.Helper()
+	b.wait(`!document.getElementById("login").hidden`)
 	b.do(chromedp.SetValue("#token", token))
 	b.click("#login-form button")
 }
