@@ -11,6 +11,7 @@ import (
 )
 
 func TestDialErrors(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	wrong := w.creds.Viewer
 	wrong.Password = "wrong-secret"
@@ -37,6 +38,7 @@ func TestDialErrors(t *testing.T) {
 
 // Something that listens but is silent must not hold a dial beyond its context.
 func TestDialEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
@@ -54,6 +56,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 }
 
 func TestRequestErrors(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	c := w.client(Viewer)
@@ -89,6 +92,7 @@ func TestRequestErrors(t *testing.T) {
 }
 
 func TestCloseEndsRequestsAndSubscriptions(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	started, release := make(chan struct{}), make(chan struct{})
 	serve(t, w.bus(), Endpoint{Name: "health", Handler: func(context.Context, []byte) (any, error) {

@@ -13,6 +13,7 @@ import (
 )
 
 func TestEventsArriveLive(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	hub, err := b.Subscribe(w.ctx(), SubscribeOptions{})
@@ -29,6 +30,7 @@ func TestEventsArriveLive(t *testing.T) {
 
 // Invariant 8: NATS being down stops nothing, and the events arrive afterwards.
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	viewer, err := w.client(Viewer).Events(w.ctx(), SubscribeOptions{}) // no message before the outage
@@ -49,6 +51,7 @@ func TestOutage(t *testing.T) {
 
 // Events wait for the next process when this one ends during an outage.
 func TestOutageAcrossRestart(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	publish(t, b, 1, 2)
@@ -70,6 +73,7 @@ func TestOutageAcrossRestart(t *testing.T) {
 // A kill between the server's ack and the removal of the file, before and after
 // the delivery was noted.
 func TestKilledBeforeRemoval(t *testing.T) {
+	t.Parallel()
 	for _, noted := range []bool{true, false} {
 		t.Run(fmt.Sprintf("noted=%v", noted), func(t *testing.T) {
 			w := newWorld(t)
@@ -105,6 +109,7 @@ func TestKilledBeforeRemoval(t *testing.T) {
 }
 
 func TestStreamComesBackWhenItsStoreIsLost(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	s, err := b.Subscribe(w.ctx(), SubscribeOptions{})
@@ -120,6 +125,7 @@ func TestStreamComesBackWhenItsStoreIsLost(t *testing.T) {
 }
 
 func TestViewerReplays(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	ids := publish(t, b, 1, 10)
@@ -155,6 +161,7 @@ func TestViewerReplays(t *testing.T) {
 
 // The stock client's ordered consumer works for the viewer.
 func TestViewerReplaysWithStockClient(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	publish(t, b, 1, 5)

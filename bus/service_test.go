@@ -38,6 +38,7 @@ func note(asked chan<- string) Handler {
 }
 
 func TestRequestAndReply(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	serve(t, w.bus(),
 		Endpoint{Name: "records.get", Handler: func(_ context.Context, body []byte) (any, error) {
@@ -62,6 +63,7 @@ func TestRequestAndReply(t *testing.T) {
 }
 
 func TestErrorsTravel(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	run := map[string]any{"run": "r1", "status": "failed", "error": "shadowed"}
 	serve(t, w.bus(),
@@ -103,6 +105,7 @@ func TestErrorsTravel(t *testing.T) {
 
 // Ten thousand callers at once: each is answered or refused, none is left.
 func TestEveryRequestIsAnswered(t *testing.T) {
+	t.Parallel()
 	const callers, limit = 10_000, 1000
 	w := newWorld(t)
 	release := make(chan struct{})
@@ -159,6 +162,7 @@ func receive[T any](t *testing.T, c <-chan T) T {
 
 // "A client that gives up earlier cancels nothing."
 func TestLeavingClientCancelsNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	started, gone, result := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	serve(t, w.bus(), Endpoint{Name: "backup", Handler: func(ctx context.Context, _ []byte) (any, error) {
@@ -177,6 +181,7 @@ func TestLeavingClientCancelsNothing(t *testing.T) {
 }
 
 func TestCloseAnswersWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		handler func(release <-chan struct{}) Handler
 		patient bool
@@ -233,6 +238,7 @@ func TestCloseAnswersWhatIsUnderWay(t *testing.T) {
 // Replies made while NATS is down reach a client that waits on the same
 // connection.
 func TestReplySurvivesOutage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	started, release := make(chan struct{}), make(chan struct{})
 	serve(t, w.bus(), Endpoint{Name: "backup", Handler: func(context.Context, []byte) (any, error) {
@@ -259,6 +265,7 @@ func TestReplySurvivesOutage(t *testing.T) {
 
 // `nats micro ls` finds the hub, as a viewer.
 func TestServiceIsDiscoverable(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	serve(t, w.bus(), Endpoint{Name: "health", Handler: answer(nil)}, Endpoint{Name: "records.get", Handler: answer(nil)})
 	nc := w.raw(Viewer)
@@ -278,6 +285,7 @@ func TestServiceIsDiscoverable(t *testing.T) {
 }
 
 func TestServeRefusesNonsense(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	require.ErrorIs(t, b.Serve(ServiceConfig{Version: "not semver"}), ErrConfig)
@@ -288,6 +296,7 @@ func TestServeRefusesNonsense(t *testing.T) {
 }
 
 func TestBodiesAreBounded(t *testing.T) {
+	t.Parallel()
 	s := &service{working: map[*call]struct{}{}}
 	ep := &served{Endpoint: Endpoint{Name: "records.import", Limit: 100}}
 	huge := &call{service: s, endpoint: ep, body: make([]byte, maxBodies+1)}
@@ -298,6 +307,7 @@ func TestBodiesAreBounded(t *testing.T) {
 }
 
 func TestCallAnswersOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	nc := w.raw(Operator)
 	b := w.bus()
@@ -322,6 +332,7 @@ func TestCallAnswersOnce(t *testing.T) {
 }
 
 func TestHeaderText(t *testing.T) {
+	t.Parallel()
 	require.Equal(t, "a b c", headerText(" a\r\nb\tc "))
 	require.LessOrEqual(t, len(headerText(strings.Repeat("é", 5000))), maxHeader+3)
 }

@@ -36,6 +36,7 @@ func expect(t *testing.T, h *harness.Harness, status app.HealthStatus, condition
 }
 
 func TestStaleIsExactlyAbove48Hours(t *testing.T) {
+	t.Parallel()
 	h := calm(t)
 	require.True(t, expect(t, h, app.HealthWarning, "backup never run").StaleBackup)
 	h.Put("a", "k", "v")
@@ -59,6 +60,7 @@ func TestStaleIsExactlyAbove48Hours(t *testing.T) {
 }
 
 func TestFragmentedAndStaleIsUnhealthy(t *testing.T) {
+	t.Parallel()
 	h := calm(t)
 	h.Put("a", "k", "v")
 	h.Put("a", "k", "w")
@@ -86,6 +88,7 @@ func fragment(t *testing.T, h *harness.Harness, table string, all, deleted int) 
 }
 
 func TestUnprovenAndLeftOut(t *testing.T) {
+	t.Parallel()
 	h := calm(t, harness.Tables("a", "b"))
 	h.Backup()
 	h.Advance(49 * time.Hour)
@@ -100,6 +103,7 @@ func TestUnprovenAndLeftOut(t *testing.T) {
 }
 
 func TestChangeLogBehind(t *testing.T) {
+	t.Parallel()
 	h := calm(t)
 	h.Backup()
 	h.Advance(29 * time.Second) // an idle hub's log is not behind
@@ -117,6 +121,7 @@ func TestChangeLogBehind(t *testing.T) {
 }
 
 func TestDisks(t *testing.T) {
+	t.Parallel()
 	var used [2]atomic.Uint64 // data, vault
 	var same atomic.Bool
 	used[0].Store(91)
@@ -141,6 +146,7 @@ func TestDisks(t *testing.T) {
 }
 
 func TestATableThatIsDown(t *testing.T) {
+	t.Parallel()
 	h := calm(t, harness.Tables("a", "b"))
 	h.Backup()
 	h.Stop()
@@ -152,6 +158,7 @@ func TestATableThatIsDown(t *testing.T) {
 }
 
 func TestABackupThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
 	h := calm(t, harness.Schedule("@every 24h"))
 	h.Put("a", "k", "v")
 	h.Backup()
@@ -180,6 +187,7 @@ func TestABackupThatDoesNotEnd(t *testing.T) {
 
 // Health answers in time where the vault's disk hangs, and writes never notice.
 func TestTheVaultHangs(t *testing.T) {
+	t.Parallel()
 	h := calm(t)
 	run := h.Backup()
 	before := expect(t, h, app.HealthOK)
@@ -200,6 +208,7 @@ func TestTheVaultHangs(t *testing.T) {
 
 // A compaction that takes long does not keep health waiting.
 func TestHealthBesideACompaction(t *testing.T) {
+	t.Parallel()
 	h := calm(t)
 	h.Backup()
 	staging := h.TableProbe("a").On(harness.Exchange).Hold()

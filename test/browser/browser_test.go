@@ -129,6 +129,7 @@ func npm(name string) (body, why string) {
 }
 
 func TestProbesInABrowser(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	b := openTab(t, h.Hub().HTTPURL())
 	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ready"} {

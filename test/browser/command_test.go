@@ -92,6 +92,7 @@ func (s *served) credential(role bus.Role) bus.Credential {
 // says that what it shows is old, and after the next start has what it missed, without a
 // reload; and a backup from the command line appears.
 func TestTheHubIsKilled(t *testing.T) {
+	t.Parallel()
 	browser(t)
 	s := serve(t)
 	brock(t, s.dir, "put", "task_queue", "k", "v")

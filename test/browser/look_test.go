@@ -16,6 +16,7 @@ func fragmentation(b *tab, table string) string {
 
 // Fragmentation is amber above 30 %, red above 50 %, each also in words, and plain below.
 func TestFragmentationIsColoured(t *testing.T) {
+	t.Parallel()
 	h := newHub(t, harness.Tables("low", "some", "much", "more"))
 	h.Put("low", "k", value(0))
 	for i := range 100 {
@@ -52,6 +53,7 @@ func TestFragmentationIsColoured(t *testing.T) {
 // What would be lost with the disk now is said: nothing, or the commits that the vault
 // has not got yet.
 func TestWhatIsAtRisk(t *testing.T) {
+	t.Parallel()
 	h := newHub(t, harness.Tables("jobs"))
 	h.Put("jobs", "k", "v")
 	b := newTab(t, h)
@@ -71,6 +73,7 @@ func TestWhatIsAtRisk(t *testing.T) {
 
 // The events are filtered by kind and by words.
 func TestTheHistoryIsFiltered(t *testing.T) {
+	t.Parallel()
 	h := newHub(t, harness.Tables("jobs", "mail"))
 	h.Put("jobs", "k", "v")
 	run := h.Backup()
@@ -106,6 +109,7 @@ func TestTheHistoryIsFiltered(t *testing.T) {
 
 // Whatever moves, moves only for who has not asked for less of it.
 func TestReducedMotion(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	b := newTab(t, h)
 	rules := func(within string) []string {
@@ -122,6 +126,7 @@ func TestReducedMotion(t *testing.T) {
 // The restorable range is a bar: from the first moment to now, a mark for each snapshot,
 // and in words for who cannot see it.
 func TestTheRestorableRange(t *testing.T) {
+	t.Parallel()
 	h := newHub(t, harness.Tables("jobs", "mail"))
 	h.Put("jobs", "k", "v")
 	h.Backup("jobs")

@@ -16,6 +16,7 @@ import (
 )
 
 func TestSignInAndRoles(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	creds := h.Hub().Credentials()
 	b := newTab(t, h)
@@ -48,6 +49,7 @@ func TestSignInAndRoles(t *testing.T) {
 
 // A backup that somebody else starts appears without a reload, table by table.
 func TestABackupFromElsewhereAppears(t *testing.T) {
+	t.Parallel()
 	h := newHub(t, harness.Configure(func(c *app.Config) { c.CopyRate = 2 << 20 }))
 	for i := range 60 {
 		value := make([]byte, 75_000) // of chance: the rate counts what is left after compression
@@ -70,6 +72,7 @@ func TestABackupFromElsewhereAppears(t *testing.T) {
 
 // The page says that it is old while its hub is away, and has what it missed after it.
 func TestTheHubRestarts(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	h.Put("task_queue", "k", "v")
 	h.Backup()
@@ -108,6 +111,7 @@ func (b *tab) tabTo(selector string) {
 }
 
 func TestARestoreByKeyboardAlone(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	h.Put("task_queue", "k", "worth keeping")
 	h.Backup()
@@ -149,6 +153,7 @@ func TestARestoreByKeyboardAlone(t *testing.T) {
 // Fault 10 of the original, and markup: a reason that is not text, or that is markup, is
 // shown as what it is.
 func TestTextsOfEventsAreTexts(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	evil := `<img src=x onerror="window.hit=1"><script>window.hit=1</script>`
 	h.TableProbe("task_queue").On(harness.Flush).Refuse(errors.New("\xff\xfe\x00 " + evil))
@@ -165,6 +170,7 @@ func TestTextsOfEventsAreTexts(t *testing.T) {
 
 // Fault 10: an answer about health that does not come holds up nothing else.
 func TestASlowAnswerHoldsUpNothing(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	b := newTab(t, h)
 	b.signIn(h.Hub().Credentials().Viewer.Token)
@@ -176,6 +182,7 @@ func TestASlowAnswerHoldsUpNothing(t *testing.T) {
 
 // Fault 9: what was compacted and what was recovered is on the page.
 func TestCompactionsAndRecoveriesAreShown(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	for range 200 {
 		h.Put("task_queue", "k", strings.Repeat("x", 2000))
@@ -199,6 +206,7 @@ func TestCompactionsAndRecoveriesAreShown(t *testing.T) {
 // Fault 11: every table that the hub has is there, thirteen or a hundred, and each can
 // be acted on.
 func TestEveryTableIsThere(t *testing.T) {
+	t.Parallel()
 	var names []string
 	for i := range 100 {
 		names = append(names, fmt.Sprintf("table_%02d", i))

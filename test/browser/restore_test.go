@@ -9,6 +9,7 @@ import (
 // A table that does not serve is the first thing that the page says; restoring it there
 // brings its records back.
 func TestALostTableIsRestoredThroughThePage(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	h.Put("task_queue", "k", "v")
 	h.Backup()
@@ -31,6 +32,7 @@ func TestALostTableIsRestoredThroughThePage(t *testing.T) {
 }
 
 func TestAllTablesAreRestoredThroughThePage(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	h.Put("task_queue", "k", "old")
 	h.Put("agent_mailbox", "k", "old")

@@ -86,6 +86,7 @@ func (b *tab) axeFinds(code string) []string {
 
 // What finds nothing on the page finds a fault that is put there.
 func TestAxeFindsFaults(t *testing.T) {
+	t.Parallel()
 	code, why := npm("axe-core/axe.min.js")
 	if why != "" {
 		t.Skip(why)

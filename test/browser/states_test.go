@@ -23,6 +23,7 @@ func value(i int) string { return fmt.Sprintf("<value of record %04d>%s", i, str
 // The nine tables with real input, after days like any: backups, a drill, a compaction, a
 // restore, a table that was healed, a backup in part.
 func TestNineRealTables(t *testing.T) {
+	t.Parallel()
 	file, records := input(t)
 	h := newHub(t, harness.Configure(apart))
 	data := filepath.Join(h.Dir, "data")
@@ -59,6 +60,7 @@ func TestNineRealTables(t *testing.T) {
 
 // A run in which no table succeeded is called what it is.
 func TestAFailedRun(t *testing.T) {
+	t.Parallel()
 	h := newHub(t, harness.Tables("jobs", "mail"), harness.Configure(apart))
 	h.Put("jobs", "k", "v")
 	h.Backup()
@@ -79,6 +81,7 @@ func TestAFailedRun(t *testing.T) {
 // A damaged table of which nothing was left serves, empty; the page says so first. Its
 // records' keys are text, whatever stands in them.
 func TestADegradedTable(t *testing.T) {
+	t.Parallel()
 	h := newHub(t, harness.Tables("jobs", "mail"), harness.Configure(func(c *app.Config) { apart(c); c.LogInterval, c.Heal = -1, app.HealEmpty }))
 	const evil = `<img src=x onerror="window.hit=1"><script>window.hit=1</script>`
 	h.Put("jobs", evil, value(7))
@@ -100,6 +103,7 @@ func TestADegradedTable(t *testing.T) {
 
 // A backup under way shows how far it is, table by table.
 func TestABackupUnderWay(t *testing.T) {
+	t.Parallel()
 	h := newHub(t, harness.Configure(apart))
 	h.Put("message_history", "k", value(1))
 	held := h.FS.On(harness.OpWrite, "vault/tables/message_history/*.frames*").Hold()

@@ -38,6 +38,7 @@ func example(t *testing.T, name string) string {
 
 // Every example of the guide is one that a test here runs.
 func TestTheGuidesExamplesAreKnown(t *testing.T) {
+	t.Parallel()
 	b, err := os.ReadFile("../../docs/SUBSCRIBING.md")
 	require.NoError(t, err)
 	var names []string
@@ -99,6 +100,7 @@ func needs(t *testing.T, tool, from string) {
 }
 
 func TestTheGuideForTheNATSClient(t *testing.T) {
+	t.Parallel()
 	needs(t, "nats", "go install github.com/nats-io/natscli/nats@v0.5.1")
 	s := serve(t)
 	live, _ := shell(t, s, example(t, "live"))
@@ -110,6 +112,7 @@ func TestTheGuideForTheNATSClient(t *testing.T) {
 }
 
 func TestTheGuideForHTTP(t *testing.T) {
+	t.Parallel()
 	needs(t, "curl", "Debian: apt-get install curl")
 	s := serve(t)
 	brock(t, s.dir, "backup")
@@ -120,6 +123,7 @@ func TestTheGuideForHTTP(t *testing.T) {
 
 // The Go program goes on where it was, whether it or the hub was away.
 func TestTheGuideForGo(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "main.go")
 	require.NoError(t, os.WriteFile(file, []byte(example(t, "follow")), 0o600))
@@ -148,6 +152,7 @@ func TestTheGuideForGo(t *testing.T) {
 // backup_complete, misses nothing while NATS is away or it is reloaded, and is let in
 // only from where the hub says.
 func TestTheGuideForBrowsers(t *testing.T) {
+	t.Parallel()
 	browser(t)
 	client, why := npm("nats.ws/esm/nats.js")
 	if why != "" {
@@ -220,6 +225,7 @@ func TestTheGuideForBrowsers(t *testing.T) {
 }
 
 func TestTheGuideForGrafana(t *testing.T) {
+	t.Parallel()
 	var panel struct {
 		Type, Title string
 		Targets     []struct{ Expr string }
@@ -227,7 +233,7 @@ func TestTheGuideForGrafana(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(example(t, "panel")), &panel))
 	require.NotEmpty(t, panel.Type)
 	require.Len(t, panel.Targets, 1)
-	h := harness.New(t)
+	h := harness.New(t, harness.Parallel())
 	h.Backup()
 	w := httptest.NewRecorder()
 	h.Hub().Metrics().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))

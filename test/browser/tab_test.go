@@ -23,7 +23,7 @@ import (
 func newHub(t *testing.T, opts ...harness.Option) *harness.Harness {
 	t.Helper()
 	browser(t)
-	h := harness.New(t, append(opts, harness.Configure(func(c *app.Config) { c.HTTPAddr = "127.0.0.1:0" }))...)
+	h := harness.New(t, append(opts, harness.Parallel(), harness.Configure(func(c *app.Config) { c.HTTPAddr = "127.0.0.1:0" }))...)
 	u, err := url.Parse(h.Hub().HTTPURL())
 	require.NoError(t, err)
 	h.Reconfigure(func(c *app.Config) { c.HTTPAddr = u.Host })

@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	kills = flag.Int("kills", 50, "how many kills; from 10/9 of the number of points on, each point comes")
+	kills = flag.Int("kills", 20, "how many kills; from 10/9 of the number of points on, each point comes")
 	seed  = flag.Uint64("seed", 0, "seed of the plan; 0 takes one from the clock")
 	at    = flag.String("at", "", "only points whose name matches the expression")
 	lanes = flag.Int("lanes", 2, "how many hubs at once")

@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 0, "how many lives to live through; 0: a few, or the one of -seed")
+	seeds = flag.Int("seeds", 0, "how many lives to live through; 0: the one of -seed")
 	seed  = flag.Uint64("seed", 0, "the seed of the first, or only, one")
 	steps = flag.Int("steps", 25, "how long a life is")
 )

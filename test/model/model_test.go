@@ -9,10 +9,7 @@ import (
 func TestLives(t *testing.T) {
 	first, n := max(*seed, 1), *seeds
 	if n == 0 {
-		n = 2
-		if *seed > 0 {
-			n = 1
-		}
+		n = 1
 	}
 	for s := first; s < first+uint64(n); s++ {
 		t.Run(fmt.Sprintf("seed=%d", s), func(t *testing.T) { life(t, s) })

@@ -4,6 +4,7 @@ package past
 import (
 	"context"
 	"fmt"
+	"github.com/brockdb/brock/test/extent"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -125,7 +126,7 @@ func TestEveryVersionIsRestorable(t *testing.T) {
 // restored, compacted and opened again: the live store and the vault say the same.
 func TestEveryVersionCanBeLookedAt(t *testing.T) {
 	w := newWorld(t, 5)
-	for range 20 {
+	for range extent.Few(10, 20) {
 		w.write(1 + w.rng.IntN(10))
 		all := w.versions()
 		switch w.rng.IntN(5) {
@@ -143,7 +144,7 @@ func TestEveryVersionCanBeLookedAt(t *testing.T) {
 			w.restore(app.RestoreRequest{At: strconv.FormatUint(uint64(v), 10)})
 			w.state = maps.Clone(w.past[v])
 		}
-		for range 4 {
+		for range extent.Few(2, 4) {
 			w.look(all[w.rng.IntN(len(all))])
 		}
 		w.look(all[len(all)-1])

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"github.com/brockdb/brock/test/extent"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -19,8 +20,8 @@ import (
 
 var ioRounds = flag.Int("io-rounds", 0, "how many times each work is done under an error at each of its calls; 0: at a few of them")
 
-// ioFew is at about how many calls an error of each kind comes without flags.
-const ioFew = 3
+// ioFew returns at about how many calls an error of each kind comes without flags.
+func ioFew() int { return extent.Few(1, 3) }
 
 // faults are what a call may meet.
 var faults = []struct {
@@ -83,7 +84,7 @@ func (w work) round(t *testing.T, seed uint64) (injected int) {
 func callsOf(tap *disktest.Tap, i int) (numbers []int) {
 	calls, stride := tap.Calls(), 1
 	if *ioRounds == 0 {
-		stride = 1 + calls/ioFew
+		stride = 1 + calls/ioFew()
 	}
 	for n := 1 + i%stride; n <= calls; n += stride {
 		numbers = append(numbers, n)

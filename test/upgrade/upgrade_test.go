@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"github.com/brockdb/brock/test/extent"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -61,7 +62,7 @@ func use(t *testing.T, archive string) {
 
 	hasAllKinds(t, dir, list)
 
-	for i, m := range acc.Moments {
+	for i, m := range extent.Of(acc.Moments, 4, 0) {
 		to := filepath.Join(dir, fmt.Sprintf("at-%d", i))
 		if m.Version < oldest(list) {
 			continue
@@ -70,7 +71,7 @@ func use(t *testing.T, archive string) {
 		require.NoError(t, err, "moment %d", i)
 		require.Equal(t, m.Tables, elsewhere(t, to), "moment %d", i)
 	}
-	for _, s := range list.Snapshots {
+	for _, s := range extent.Of(list.Snapshots, 4, 0) {
 		out, err := h.Restore(ctx, app.RestoreRequest{Tables: []string{s.Table}, Snapshot: s.Name})
 		require.NoError(t, err, "%s %s", s.Table, s.Name)
 		require.Equal(t, s.Records, out.Results[0].Records)
