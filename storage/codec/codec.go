@@ -4,6 +4,7 @@ package codec
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
@@ -44,8 +45,8 @@ func (p *Packer) Pack(dst, raw []byte) ([]byte, Codec) {
 	case Zstd:
 		dst = p.enc.EncodeAll(raw, dst)
 	case S2:
-		dst = append(dst, make([]byte, s2.MaxEncodedLen(len(raw)))...)
-		dst = dst[:room+len(s2.Encode(dst[room:], raw))]
+		dst = slices.Grow(dst, s2.MaxEncodedLen(len(raw)))
+		dst = dst[:room+len(s2.Encode(dst[room:cap(dst)], raw))]
 	}
 	if codec == Stored || len(dst)-room >= len(raw) {
 		return append(dst[:room], raw...), Stored

@@ -14,7 +14,7 @@ import (
 // replays that log, at something like 100,000 changes a second, so its length is
 // bounded by what it is compared with: reading the base.
 const (
-	chainMinBase  = 4 << 20  // a smaller table is quickly copied whole
+	chainMinBase  = 4 << 20  // bytes of keys and values, or stored; a smaller table is quickly copied whole
 	chainMaxLog   = 64 << 20 // bytes of segments
 	chainMaxShare = 8        // the log is at most this part of the base
 	chainMaxAge   = 24 * time.Hour
@@ -31,7 +31,7 @@ func (v *Vault) base(ctx context.Context, spec SnapshotSpec) (Base, bool) {
 		return Base{}, false
 	}
 	size := v.changes.Size(spec.Table, s.Cut, spec.Cut)
-	if s.Bytes < v.chainMin || size > min(chainMaxLog, s.Bytes/chainMaxShare) ||
+	if max(s.Bytes, int64(s.Ledger.Bytes)) < v.chainMin || size > min(chainMaxLog, s.Bytes/chainMaxShare) ||
 		spec.Cut.Time().Sub(s.Cut.Time()) > chainMaxAge || !v.logged(spec.Table, s.Cut, spec.Cut) {
 		return Base{}, false
 	}

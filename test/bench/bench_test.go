@@ -131,7 +131,7 @@ func BenchmarkGet(b *testing.B) {
 func fillWith(b *testing.B, records int, apply func(app.Batch) error) {
 	for i := 0; i < records; i += 1000 {
 		var batch app.Batch
-		for j := range 1000 {
+		for j := range min(1000, records-i) {
 			batch = append(batch, app.Op{Key: key(int64(i + j)), Value: value})
 		}
 		if err := apply(batch); err != nil {
