@@ -13,9 +13,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// imageWorkers is how many of a table's files are copied at a time: while one waits
-// for its sync another is read.
-const imageWorkers = 4
+const (
+	// imageWorkers is how many of a table's files are copied, or synced, at a time.
+	imageWorkers = 4
+	// imageBatch is how many files are copied before they are synced: the first syncs
+	// find most on the disk already, and the others that their work is done. A sync of each by itself is a commit of the file system's
+	// journal for every 2 MiB, behind which the tables' own commits wait.
+	imageBatch = 32
+)
 
 // buildImage makes all of a snapshot of table files in the folder tmp, durable but
 // for tmp's name. The files lie in the pool, under their final names, when it
@@ -61,52 +66,86 @@ type imageCopy struct {
 
 // files copies tables first: they tell which part of the value logs is needed.
 func (c *imageCopy) files() ([]FileInfo, error) {
-	tables := make([]FileInfo, len(c.img.Tables))
-	sums := make([]storage.TableSum, len(tables))
-	err := c.each(len(tables), func(ctx context.Context, i int) (err error) {
+	tables, err := c.each(len(c.img.Tables), func(ctx context.Context, i int) (poolFresh, error) {
 		t := c.img.Tables[i]
-		tables[i], sums[i].Logs, err = c.copy(ctx, KindTable, t.ID, t.Size, func(w io.Writer) (map[uint32]int64, error) {
+		return c.copy(ctx, KindTable, t.ID, t.Size, func(w io.Writer) (map[uint32]int64, error) {
 			sum, err := c.img.Copy(ctx, w, t)
 			return sum.Logs, err
 		})
-		tables[i].Level = t.Level
-		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	files := make([]FileInfo, 0, len(tables))
+	sums := make([]storage.TableSum, len(tables))
+	for i, t := range tables {
+		sums[i].Logs = t.logs
+		files = append(files, t.info())
+		files[i].Level = c.img.Tables[i].Level
 	}
 	logs, err := c.img.ValueLogs(sums...)
 	if err != nil {
 		return nil, err
 	}
-	files := make([]FileInfo, len(logs))
-	err = c.each(len(logs), func(ctx context.Context, i int) (err error) {
+	copied, err := c.each(len(logs), func(ctx context.Context, i int) (poolFresh, error) {
 		l := logs[i]
-		files[i], _, err = c.copy(ctx, KindValueLog, uint64(l.ID), l.Size, func(w io.Writer) (map[uint32]int64, error) {
+		return c.copy(ctx, KindValueLog, uint64(l.ID), l.Size, func(w io.Writer) (map[uint32]int64, error) {
 			return nil, c.img.CopyLog(ctx, w, l)
 		})
-		files[i].ID = l.ID
-		return err
 	})
-	return append(tables, files...), err
+	for i, l := range copied {
+		info := l.info()
+		info.ID = logs[i].ID
+		files = append(files, info)
+	}
+	return files, err
 }
 
-func (c *imageCopy) each(n int, f func(ctx context.Context, i int) error) error {
+func (n *poolFresh) info() FileInfo {
+	return FileInfo{Name: poolFile(n.sum, n.live.kind), Kind: n.live.kind, Size: n.live.size, SHA256: n.sum}
+}
+
+// each copies n files, a batch after the other.
+func (c *imageCopy) each(n int, copy func(ctx context.Context, i int) (poolFresh, error)) ([]poolFresh, error) {
+	all := make([]poolFresh, n)
+	for from := 0; from < n; from += imageBatch {
+		to := min(from+imageBatch, n)
+		err := c.together(from, to, func(ctx context.Context, i int) (err error) {
+			all[i], err = copy(ctx, i)
+			return err
+		})
+		if err == nil {
+			err = c.together(from, to, func(_ context.Context, i int) error {
+				wrote, err := c.v.poolKeep(c.spec.Table, &all[i])
+				c.wrote.Add(wrote)
+				return err
+			})
+		}
+		if err != nil {
+			for i := from; i < to; i++ {
+				err = c.v.poolDrop(&all[i], err)
+			}
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (c *imageCopy) together(from, to int, f func(ctx context.Context, i int) error) error {
 	g, ctx := errgroup.WithContext(c.ctx)
 	g.SetLimit(imageWorkers)
-	for i := range n {
+	for i := from; i < to; i++ {
 		g.Go(func() error { return f(ctx, i) })
 	}
 	return g.Wait()
 }
 
-func (c *imageCopy) copy(ctx context.Context, kind string, id uint64, size int64, copy func(io.Writer) (map[uint32]int64, error)) (FileInfo, map[uint32]int64, error) {
-	p, wrote, err := c.v.poolCopy(ctx, c.spec.Table, liveFile{c.img.Instance(), kind, id, size}, c.o, copy)
-	c.wrote.Add(wrote)
+func (c *imageCopy) copy(ctx context.Context, kind string, id uint64, size int64, copy func(io.Writer) (map[uint32]int64, error)) (poolFresh, error) {
+	n, err := c.v.poolCopy(ctx, c.spec.Table, liveFile{c.img.Instance(), kind, id, size}, c.o, copy)
 	if done := c.done.Add(size); c.o.Progress != nil && err == nil {
 		c.o.Progress(min(done, c.img.Bytes), c.img.Bytes)
 	}
-	return FileInfo{Name: poolFile(p.sum, kind), Kind: kind, Size: size, SHA256: p.sum}, p.logs, err
+	return n, err
 }
 
 // finishing is what makes a store of table files whole: [storage.Options.Complete], or

@@ -49,45 +49,73 @@ type pooled struct {
 	logs map[uint32]int64
 }
 
-// poolCopy brings a live file into the pool, unless the pool has it, and returns its
-// entry and how many bytes were written. copy checks what it copies.
-func (v *Vault) poolCopy(ctx context.Context, table string, f liveFile, o WriteOptions, copy func(io.Writer) (map[uint32]int64, error)) (p pooled, wrote int64, err error) {
+// poolFresh is a live file on its way into the pool.
+type poolFresh struct {
+	live liveFile
+	pooled
+	tmp  string
+	file disk.File // written, and not synced yet; nil where the pool has it
+}
+
+// poolCopy begins to bring a live file into the pool, unless the pool has it; poolKeep
+// ends that. copy checks what it copies.
+func (v *Vault) poolCopy(ctx context.Context, table string, f liveFile, o WriteOptions, copy func(io.Writer) (map[uint32]int64, error)) (n poolFresh, err error) {
 	v.mu.Lock()
 	p, known := v.pools[f]
 	v.mu.Unlock()
+	n = poolFresh{live: f, pooled: p}
 	if known && v.inPool(table, p.sum, f.kind, f.size) {
-		return p, 0, nil
+		return n, nil
 	}
-	tmp := filepath.Join(v.poolDir(table), fmt.Sprintf("%s%016x", disk.TempPrefix, random64()))
-	p, err = v.copyTo(ctx, tmp, o, copy)
+	n.tmp = filepath.Join(v.poolDir(table), fmt.Sprintf("%s%016x", disk.TempPrefix, random64()))
+	if n.file, err = v.fs.Create(n.tmp); err != nil {
+		return n, err
+	}
+	s := &sink{ctx: ctx, file: n.file, sum: sha256.New(), limiter: o.Limiter}
+	n.logs, err = copy(s)
+	n.sum = hex.EncodeToString(s.sum.Sum(nil))
 	if err != nil {
-		return p, 0, errors.Join(err, v.fs.RemoveAll(tmp))
+		return n, v.poolDrop(&n, err)
 	}
-	if !v.inPool(table, p.sum, f.kind, f.size) {
-		wrote = f.size
-	}
-	// Over one that is there: it has these bytes, or it has rotted.
-	if err := v.fs.Rename(tmp, filepath.Join(v.poolDir(table), poolFile(p.sum, f.kind))); err != nil {
-		return p, 0, errors.Join(err, v.fs.RemoveAll(tmp))
-	}
-	v.mu.Lock()
-	v.pools[f] = p
-	v.mu.Unlock()
-	return p, wrote, nil
+	disk.StartWriteback(n.file)
+	return n, nil
 }
 
-// copyTo writes and syncs one file.
-func (v *Vault) copyTo(ctx context.Context, tmp string, o WriteOptions, copy func(io.Writer) (map[uint32]int64, error)) (p pooled, err error) {
-	file, err := v.fs.Create(tmp)
-	if err != nil {
-		return p, err
+// poolDrop removes what poolCopy has begun.
+func (v *Vault) poolDrop(n *poolFresh, cause error) error {
+	if n.file == nil {
+		return cause
 	}
-	s := &sink{ctx: ctx, file: file, sum: sha256.New(), limiter: o.Limiter}
-	if p.logs, err = copy(s); err == nil {
-		err = file.Sync()
+	err := errors.Join(cause, n.file.Close(), v.fs.RemoveAll(n.tmp))
+	n.file = nil
+	return err
+}
+
+// poolKeep makes the file durable and gives it its name. It returns how many bytes the
+// pool has grown by.
+func (v *Vault) poolKeep(table string, n *poolFresh) (wrote int64, err error) {
+	if n.file == nil {
+		return 0, nil
 	}
-	p.sum = hex.EncodeToString(s.sum.Sum(nil))
-	return p, errors.Join(err, file.Close())
+	if err := n.file.Sync(); err != nil {
+		return 0, v.poolDrop(n, err)
+	}
+	if err := n.file.Close(); err != nil {
+		n.file = nil
+		return 0, errors.Join(err, v.fs.RemoveAll(n.tmp))
+	}
+	n.file = nil
+	if !v.inPool(table, n.sum, n.live.kind, n.live.size) {
+		wrote = n.live.size
+	}
+	// Over one that is there: it has these bytes, or it has rotted.
+	if err := v.fs.Rename(n.tmp, filepath.Join(v.poolDir(table), poolFile(n.sum, n.live.kind))); err != nil {
+		return 0, errors.Join(err, v.fs.RemoveAll(n.tmp))
+	}
+	v.mu.Lock()
+	v.pools[n.live] = n.pooled
+	v.mu.Unlock()
+	return wrote, nil
 }
 
 func (v *Vault) inPool(table, sum, kind string, size int64) bool {
