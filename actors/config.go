@@ -44,7 +44,7 @@ type Config struct {
 	Hub      string
 	Schedule Schedule                 // nil: no scheduled backups
 	Keep     int                      // snapshots kept per table; default 3
-	Rate     int64                    // bytes per second that a run may copy; 0: no limit
+	Rate     int64                    // bytes per second that a run may copy; 0: 100 MiB while somebody writes, else no limit
 	Workers  int                      // tables copied at a time; default 2
 	Flush    time.Duration            // how long a table may take to pin; default 10 s
 	Copy     time.Duration            // how long the copy of one table may take; default 1 h

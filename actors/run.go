@@ -12,7 +12,6 @@ import (
 	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/vault"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/time/rate"
 )
 
 // startedDetail is the detail of a backup_started event.
@@ -160,13 +159,37 @@ func (b *backup) capture(ctx context.Context, run *vault.Run, tables []string) e
 	return nil
 }
 
+// pacer is a [vault.WriteOptions].Pace.
+type pacer = func(ctx context.Context, bytes int) error
+
+const (
+	// shyRate is how many bytes a second a run copies that has no rate of its own, while
+	// somebody writes: a disk that is kept busy makes commits wait for tens of
+	// milliseconds, and at this rate for hardly longer than without a backup
+	// (docs/PERFORMANCE.md).
+	shyRate = 100 << 20
+	// shyFor is how long after a commit somebody counts as writing.
+	shyFor = 50 * time.Millisecond
+)
+
+// pace is that of a run.
+func (b *backup) pace() pacer {
+	if b.cfg.Rate > 0 {
+		return vault.Pace(vault.NewLimiter(b.cfg.Rate))
+	}
+	shy := vault.Pace(vault.NewLimiter(shyRate))
+	return func(ctx context.Context, bytes int) error {
+		if b.cfg.Wall.Since(b.cfg.Clock.Last().Time()) > shyFor {
+			return ctx.Err()
+		}
+		return shy(ctx, bytes)
+	}
+}
+
 // copyAll waits for each table's pin and copies it, a few tables at a time. All
 // pins are awaited at once: a slow table must not make the others hold theirs.
 func (b *backup) copyAll(ctx context.Context, run *vault.Run, flushes map[string]*flushMsg) []vault.Result {
-	var limit *rate.Limiter
-	if b.cfg.Rate > 0 {
-		limit = vault.NewLimiter(b.cfg.Rate)
-	}
+	pace := b.pace()
 	results := make([]vault.Result, len(flushes))
 	slots := make(chan struct{}, b.cfg.Workers)
 	var g errgroup.Group
@@ -179,7 +202,7 @@ func (b *backup) copyAll(ctx context.Context, run *vault.Run, flushes map[string
 		result := &results[i]
 		i++
 		g.Go(func() error {
-			*result = b.table(ctx, run, t, m, slots, limit)
+			*result = b.table(ctx, run, t, m, slots, pace)
 			return nil
 		})
 	}
@@ -192,7 +215,7 @@ func failed(table string, pause time.Duration, err error) vault.Result {
 }
 
 // table pins and copies one table.
-func (b *backup) table(ctx context.Context, run *vault.Run, t *TableRef, m *flushMsg, slots chan struct{}, limit *rate.Limiter) vault.Result {
+func (b *backup) table(ctx context.Context, run *vault.Run, t *TableRef, m *flushMsg, slots chan struct{}, pace pacer) vault.Result {
 	pinCtx, cancel := context.WithTimeout(ctx, b.cfg.Flush)
 	p, err := t.await(pinCtx, m)
 	cancel()
@@ -212,7 +235,7 @@ func (b *backup) table(ctx context.Context, run *vault.Run, t *TableRef, m *flus
 	b.logThrough(copyCtx, t, run)
 	spec := vault.SnapshotSpec{Table: t.Name(), Run: run.ID, Cut: run.Cut, Ledger: p.lease.Ledger}
 	snap, err := b.cfg.Vault.WriteSnapshot(copyCtx, spec, vault.Source{Entries: p.lease.Entries(), Image: p.image}, vault.WriteOptions{
-		Limiter: limit, Progress: b.progress(run.ID, t.Name())})
+		Pace: pace, Progress: b.progress(run.ID, t.Name())})
 	if err != nil {
 		if isDamageOf(p.store, err) {
 			t.t.damaged(p.store, err)

@@ -43,7 +43,7 @@ type Config struct {
 	// out comes at the change) or back (of one that comes twice the first counts).
 	Schedule string
 	Keep     int   // snapshots kept per table; default 3
-	CopyRate int64 // bytes per second that a backup may copy; default 0: no limit
+	CopyRate int64 // bytes per second that a backup may copy; default 0: 100 MiB while tables are written to, else no limit
 	Unsynced bool  // acknowledge writes before they are synced; a power cut may take the last ones
 	// LogInterval is how long a commit waits at most before it is in the vault's change
 	// log, and so how much a lost disk can take; default 1 s, negative: no change log.

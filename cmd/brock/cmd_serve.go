@@ -81,7 +81,7 @@ func (o *serveOptions) flags(cmd *cobra.Command) {
 	f.DurationVar(&o.cfg.LogInterval, "log-interval", time.Second, "how long a commit waits at most before it is in the vault's change log; -1s: no change log")
 	f.DurationVar(&o.cfg.LogWindow, "log-window", 7*24*time.Hour, "how far back every moment can be restored")
 	f.Var(newBytesFlag(&o.cfg.LogCap, 1<<30), "log-cap", "how much the tables keep for a change log that cannot be written; beyond it the log gets a break")
-	f.Var(newBytesFlag(&o.cfg.CopyRate, 0), "copy-rate", "how much a backup may copy a second; 0: no limit")
+	f.Var(newBytesFlag(&o.cfg.CopyRate, 0), "copy-rate", "how much a backup may copy a second; 0: 100MiB while tables are written to, else no limit")
 	f.DurationVar(&o.cfg.DrillEvery, "drill-every", 24*time.Hour, "how often a table's newest snapshot is restored for proof; -1s: on demand only")
 	f.DurationVar(&o.cfg.ScrubEvery, "scrub-every", 24*time.Hour, "how often a live table is read and compared with its ledger; -1s: never")
 	f.Var(newBytesFlag(&o.cfg.ScrubRate, 32<<20), "scrub-rate", "how much a scrub reads a second; 0: no limit")

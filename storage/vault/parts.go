@@ -14,7 +14,6 @@ import (
 	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/codec"
 	"github.com/brockdb/brock/storage/disk"
-	"golang.org/x/time/rate"
 )
 
 // partsWriter copies one table's entries into frames files of bounded size.
@@ -98,7 +97,7 @@ func (p *partsWriter) open() error {
 	if err != nil {
 		return err
 	}
-	s := &sink{ctx: p.ctx, file: f, sum: sha256.New(), limiter: p.opts.Limiter}
+	s := &sink{ctx: p.ctx, file: f, sum: sha256.New(), pace: p.opts.Pace}
 	p.current = &part{sink: s}
 	p.current.framesWriter, err = newFramesWriter(s, framesHeader{framesMagic, p.spec.Table, p.spec.Cut, uint32(n)}, p.pack)
 	return err
@@ -139,23 +138,19 @@ func (p *partsWriter) damage(problem string) error {
 	return &storage.DamageError{Table: p.spec.Table, Problem: problem}
 }
 
-// sink counts and hashes what goes into a file, at the limiter's pace.
+// sink counts and hashes what goes into a file, at the pace that is asked for.
 type sink struct {
-	ctx     context.Context
-	file    disk.File
-	sum     hash.Hash
-	size    int64
-	limiter *rate.Limiter
+	ctx  context.Context
+	file disk.File
+	sum  hash.Hash
+	size int64
+	pace func(ctx context.Context, bytes int) error
 }
 
 func (s *sink) Write(b []byte) (int, error) {
-	if s.limiter != nil {
-		for left := len(b); left > 0; {
-			n := min(left, s.limiter.Burst())
-			if err := s.limiter.WaitN(s.ctx, n); err != nil {
-				return 0, err
-			}
-			left -= n
+	if s.pace != nil {
+		if err := s.pace(s.ctx, len(b)); err != nil {
+			return 0, err
 		}
 	}
 	done := 0

@@ -71,7 +71,7 @@ func (v *Vault) poolCopy(ctx context.Context, table string, f liveFile, o WriteO
 	if n.file, err = v.fs.Create(n.tmp); err != nil {
 		return n, err
 	}
-	s := &sink{ctx: ctx, file: n.file, sum: sha256.New(), limiter: o.Limiter}
+	s := &sink{ctx: ctx, file: n.file, sum: sha256.New(), pace: o.Pace}
 	n.logs, err = copy(s)
 	n.sum = hex.EncodeToString(s.sum.Sum(nil))
 	if err != nil {

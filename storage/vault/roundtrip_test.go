@@ -78,7 +78,7 @@ func TestProgress(t *testing.T) {
 		require.Equal(t, int64(want.Bytes), total)
 		done = append(done, d)
 	}
-	s, err := v.WriteSnapshot(t.Context(), SnapshotSpec{"t", runAt(0), cutAt(0), want}, Source{Entries: seq(es)}, WriteOptions{Progress: note, Limiter: NewLimiter(1 << 40)})
+	s, err := v.WriteSnapshot(t.Context(), SnapshotSpec{"t", runAt(0), cutAt(0), want}, Source{Entries: seq(es)}, WriteOptions{Progress: note, Pace: Pace(NewLimiter(1 << 40))})
 	require.NoError(t, err)
 	require.Greater(t, len(done), 1)
 	require.IsIncreasing(t, done)
@@ -94,7 +94,7 @@ func TestLimiterGivesUpWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	es := randomEntries(rand.New(rand.NewPCG(3, 4)), 500, 20_000)
-	_, err := v.WriteSnapshot(ctx, SnapshotSpec{"t", runAt(0), cutAt(0), ledgerOf(t, es)}, Source{Entries: seq(es)}, WriteOptions{Limiter: NewLimiter(1000)})
+	_, err := v.WriteSnapshot(ctx, SnapshotSpec{"t", runAt(0), cutAt(0), ledgerOf(t, es)}, Source{Entries: seq(es)}, WriteOptions{Pace: Pace(NewLimiter(1000))})
 	require.Error(t, err)
 	require.Empty(t, temps(t, disk.OS, v.Dir()))
 	require.Empty(t, listed(t, v))

@@ -56,7 +56,7 @@ func (v *Vault) writeTail(ctx context.Context, dir string, spec SnapshotSpec, ta
 		return info, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	s := &sink{ctx: ctx, file: f, sum: sha256.New(), limiter: o.Limiter}
+	s := &sink{ctx: ctx, file: f, sum: sha256.New(), pace: o.Pace}
 	w, err := newFramesWriter(s, framesHeader{tailMagic, spec.Table, spec.Cut, 1}, pack)
 	if err != nil {
 		return info, err

@@ -35,9 +35,9 @@ type WriteOptions struct {
 	// Progress is told, on the caller's goroutine and now and then, how many bytes of
 	// keys and values are done, and how many there are by the ledger.
 	Progress func(done, total int64)
-	// Limiter bounds the bytes per second that are written; several snapshots may
-	// share one. See [NewLimiter].
-	Limiter *rate.Limiter
+	// Pace waits until so many bytes may be written, or ctx ends; nil: at once. Several
+	// snapshots may share one. See [Pace].
+	Pace func(ctx context.Context, bytes int) error
 }
 
 // NewLimiter returns a limiter for so many bytes per second, nil (no limit) for 0
@@ -47,6 +47,20 @@ func NewLimiter(bytesPerSecond int64) *rate.Limiter {
 		return nil
 	}
 	return rate.NewLimiter(rate.Limit(bytesPerSecond), int(min(max(bytesPerSecond/4, 4<<10), 1<<20)))
+}
+
+// Pace lets bytes through as the limiter does, however many they are.
+func Pace(l *rate.Limiter) func(ctx context.Context, bytes int) error {
+	return func(ctx context.Context, left int) error {
+		for left > 0 {
+			n := min(left, l.Burst())
+			if err := l.WaitN(ctx, n); err != nil {
+				return err
+			}
+			left -= n
+		}
+		return nil
+	}
 }
 
 // Source is a table at a cut.
