@@ -13,7 +13,6 @@ import (
 )
 
 func TestProgress(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	hub, err := b.SubscribeProgress(w.ctx(), 0)
@@ -35,7 +34,6 @@ func TestProgress(t *testing.T) {
 
 // Progress never waits, whatever NATS does.
 func TestProgressDuringOutage(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	require.NoError(t, w.server.Stop(w.ctx()))
@@ -49,7 +47,6 @@ func TestProgressDuringOutage(t *testing.T) {
 }
 
 func TestSlowSubscribersBlockNobody(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	slow, err := b.Subscribe(w.ctx(), SubscribeOptions{Buffer: 1})
@@ -76,7 +73,6 @@ func TestSlowSubscribersBlockNobody(t *testing.T) {
 
 // What retention took from a slow reader is told.
 func TestReaderIsToldOfRetention(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.open(Config{Server: w.server, MaxBytes: 16 << 10})
 	pad := strings.Repeat("x", 1<<10)
@@ -95,7 +91,6 @@ func TestReaderIsToldOfRetention(t *testing.T) {
 }
 
 func TestSubscriptionEnds(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	ctx, cancel := context.WithCancel(w.ctx())
@@ -126,7 +121,6 @@ func TestSubscriptionEnds(t *testing.T) {
 }
 
 func TestCloseTwiceAndAtOnce(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	serve(t, b, Endpoint{Name: "health", Handler: answer(nil)})
@@ -150,7 +144,6 @@ func TestCloseTwiceAndAtOnce(t *testing.T) {
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	for name, cfg := range map[string]Config{
 		"nothing to connect to": {Hub: testHub, OutboxDir: w.outbox},
@@ -183,7 +176,6 @@ func plainServer(t *testing.T, opts natsserver.Options) *nats.Conn {
 }
 
 func TestBringYourOwnWithoutJetStream(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	for _, coreOnly := range []bool{false, true} {
 		nc := plainServer(t, natsserver.Options{})
@@ -205,7 +197,6 @@ func TestBringYourOwnWithoutJetStream(t *testing.T) {
 }
 
 func TestBringYourOwnWithJetStream(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	nc := plainServer(t, natsserver.Options{JetStream: true, StoreDir: t.TempDir()})
 	js, err := nc.JetStream()
@@ -236,7 +227,6 @@ func TestBringYourOwnWithJetStream(t *testing.T) {
 
 // An event that the server will never take must not hold up the others.
 func TestEventTooLargeForTheServer(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	nc := plainServer(t, natsserver.Options{MaxPayload: 1 << 10, JetStream: true, StoreDir: t.TempDir()})
 	b := w.open(Config{Conn: nc})
@@ -251,7 +241,6 @@ func TestEventTooLargeForTheServer(t *testing.T) {
 }
 
 func TestRecent(t *testing.T) {
-	t.Parallel()
 	r := newRecent(2)
 	require.True(t, r.add("a"))
 	require.False(t, r.add("a"))

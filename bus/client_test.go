@@ -11,7 +11,6 @@ import (
 )
 
 func TestDialErrors(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	wrong := w.creds.Viewer
 	wrong.Password = "wrong-secret"
@@ -38,7 +37,6 @@ func TestDialErrors(t *testing.T) {
 
 // Something that listens but is silent must not hold a dial beyond its context.
 func TestDialEndsWithItsContext(t *testing.T) {
-	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
@@ -56,7 +54,6 @@ func TestDialEndsWithItsContext(t *testing.T) {
 }
 
 func TestRequestErrors(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	c := w.client(Viewer)
@@ -92,7 +89,6 @@ func TestRequestErrors(t *testing.T) {
 }
 
 func TestCloseEndsRequestsAndSubscriptions(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	started, release := make(chan struct{}), make(chan struct{})
 	serve(t, w.bus(), Endpoint{Name: "health", Handler: func(context.Context, []byte) (any, error) {

@@ -43,7 +43,6 @@ func (r *refusals) await(t *testing.T, want Refusal) {
 // Each request's subject as the service has registered it, asked by nobody and by each
 // role: what comes of it is what the endpoint declares.
 func TestEverySubjectAsRegistered(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	var endpoints []Endpoint
@@ -86,7 +85,6 @@ func (w *world) serveAnother(t *testing.T, name string) error {
 }
 
 func TestRefusalsAreToldOf(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	var heard refusals
 	w.server = w.startServer(ServerConfig{StoreDir: t.TempDir(), Refused: heard.note})
@@ -124,7 +122,6 @@ func TestRefusalsAreToldOf(t *testing.T) {
 }
 
 func TestAuditsReachOperators(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	want := Audit{ID: "1", Hub: testHub, Timestamp: 2, Road: "nats", Role: "operator", What: "backup", Tables: []string{"a"}, Outcome: "ok", Count: 1}
@@ -147,7 +144,6 @@ func TestAuditsReachOperators(t *testing.T) {
 
 // The asker is known by its inbox, and is nobody where the inbox says nothing.
 func TestAskers(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	type asker struct {
@@ -176,7 +172,6 @@ func TestAskers(t *testing.T) {
 }
 
 func TestCredentialsAreRotated(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	var replied atomic.Bool

@@ -13,7 +13,6 @@ import (
 var instant = time.Date(2026, 11, 22, 21, 4, 5, 123e6, time.UTC)
 
 func TestEventIsOneFlatObject(t *testing.T) {
-	t.Parallel()
 	e, err := NewEvent(BackupFailed, "alpha", instant, struct {
 		Run   string `json:"run"`
 		Error string `json:"error"`
@@ -33,7 +32,6 @@ func TestEventIsOneFlatObject(t *testing.T) {
 }
 
 func TestEventDetailMustNotShadow(t *testing.T) {
-	t.Parallel()
 	_, err := NewEvent(BackupComplete, "alpha", instant, map[string]any{"hub": "beta"})
 	require.ErrorIs(t, err, ErrBadEvent)
 	_, err = json.Marshal(Event{Type: BackupComplete, ID: "x", Hub: "alpha", Detail: json.RawMessage(`{"id":"y"}`)})
@@ -42,7 +40,6 @@ func TestEventDetailMustNotShadow(t *testing.T) {
 
 // A run carries its hub as the envelope does.
 func TestEventDetailMayRepeatTheEnvelope(t *testing.T) {
-	t.Parallel()
 	type run struct {
 		Run string `json:"run"`
 		Hub string `json:"hub"`
@@ -56,7 +53,6 @@ func TestEventDetailMayRepeatTheEnvelope(t *testing.T) {
 }
 
 func TestEventRefusesWhatIsNotOne(t *testing.T) {
-	t.Parallel()
 	for _, detail := range []any{[]int{1}, 7, "text", json.RawMessage(`{"a":1,"a":2}`), json.RawMessage(`{"a":`)} {
 		_, err := NewEvent(BackupComplete, "alpha", instant, detail)
 		require.ErrorIs(t, err, ErrBadEvent, "%v", detail)
@@ -72,7 +68,6 @@ func TestEventRefusesWhatIsNotOne(t *testing.T) {
 }
 
 func TestEventWithoutDetail(t *testing.T) {
-	t.Parallel()
 	for _, detail := range []any{nil, struct{}{}, (*numbered)(nil), json.RawMessage(nil)} {
 		e, err := NewEvent(BackupStale, "alpha", instant, detail)
 		require.NoError(t, err, "%#v", detail)
@@ -83,7 +78,6 @@ func TestEventWithoutDetail(t *testing.T) {
 }
 
 func TestEventIDsSortByTime(t *testing.T) {
-	t.Parallel()
 	var source idSource
 	var ids []string
 	for i := range 1000 {
@@ -100,7 +94,6 @@ func TestEventIDsSortByTime(t *testing.T) {
 }
 
 func TestProgressShape(t *testing.T) {
-	t.Parallel()
 	data, err := encodeJSON(Progress{Run: "r", Table: "t", Stage: "copy", Done: 1, Total: 2})
 	require.NoError(t, err)
 	require.Equal(t, `{"run":"r","table":"t","stage":"copy","done":1,"total":2}`, string(data))

@@ -29,7 +29,6 @@ func moments(t *testing.T, w *world, s *Subscription[Moment]) (seen []any) {
 
 // A replay says where it ends and what is missing, in its place.
 func TestMomentsOfAReplay(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	ids := publish(t, b, 1, 4)
@@ -66,7 +65,6 @@ func TestMomentsOfAReplay(t *testing.T) {
 
 // Ids do not go back with a clock that is set back: the stream's times lie before theirs.
 func TestAfterAnIDThatIsAheadOfTheClock(t *testing.T) {
-	t.Parallel()
 	for _, ahead := range []time.Duration{2 * time.Hour, 0} {
 		w := newWorld(t)
 		b := w.bus()
@@ -88,7 +86,6 @@ func TestAfterAnIDThatIsAheadOfTheClock(t *testing.T) {
 
 // Where NATS keeps nothing a replay is lost, and what happens comes all the same.
 func TestMomentsWithoutAStream(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	for _, coreOnly := range []bool{false, true} {
 		b := w.open(Config{Conn: plainServer(t, natsserver.Options{}), CoreOnly: coreOnly, OutboxDir: t.TempDir()})
@@ -108,7 +105,6 @@ func TestMomentsWithoutAStream(t *testing.T) {
 
 // What retention took is told before what comes after it.
 func TestMomentsTellOfRetention(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.open(Config{Server: w.server, MaxBytes: 16 << 10})
 	for range 40 {

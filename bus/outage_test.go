@@ -13,7 +13,6 @@ import (
 )
 
 func TestEventsArriveLive(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	hub, err := b.Subscribe(w.ctx(), SubscribeOptions{})
@@ -30,7 +29,6 @@ func TestEventsArriveLive(t *testing.T) {
 
 // Invariant 8: NATS being down stops nothing, and the events arrive afterwards.
 func TestOutage(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	viewer, err := w.client(Viewer).Events(w.ctx(), SubscribeOptions{}) // no message before the outage
@@ -51,7 +49,6 @@ func TestOutage(t *testing.T) {
 
 // Events wait for the next process when this one ends during an outage.
 func TestOutageAcrossRestart(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	publish(t, b, 1, 2)
@@ -73,7 +70,6 @@ func TestOutageAcrossRestart(t *testing.T) {
 // A kill between the server's ack and the removal of the file, before and after
 // the delivery was noted.
 func TestKilledBeforeRemoval(t *testing.T) {
-	t.Parallel()
 	for _, noted := range []bool{true, false} {
 		t.Run(fmt.Sprintf("noted=%v", noted), func(t *testing.T) {
 			w := newWorld(t)
@@ -109,7 +105,6 @@ func TestKilledBeforeRemoval(t *testing.T) {
 }
 
 func TestStreamComesBackWhenItsStoreIsLost(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	s, err := b.Subscribe(w.ctx(), SubscribeOptions{})
@@ -125,7 +120,6 @@ func TestStreamComesBackWhenItsStoreIsLost(t *testing.T) {
 }
 
 func TestViewerReplays(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	ids := publish(t, b, 1, 10)
@@ -161,7 +155,6 @@ func TestViewerReplays(t *testing.T) {
 
 // The stock client's ordered consumer works for the viewer.
 func TestViewerReplaysWithStockClient(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	publish(t, b, 1, 5)

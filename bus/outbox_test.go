@@ -98,7 +98,6 @@ func (w *outboxWorld) add(o *outbox, from, to int) (ids []string) {
 }
 
 func TestOutboxKeepsOrderAcrossProcesses(t *testing.T) {
-	t.Parallel()
 	w := newOutboxWorld(t)
 	ids := w.add(w.open(0), 1, 5) // a process that sends nothing
 	require.NoError(t, os.WriteFile(filepath.Join(w.dir, ".tmp-123"), []byte("torn"), 0o600))
@@ -120,7 +119,6 @@ func TestOutboxKeepsOrderAcrossProcesses(t *testing.T) {
 }
 
 func TestOutboxManyPublishers(t *testing.T) {
-	t.Parallel()
 	w := newOutboxWorld(t)
 	o := w.open(0)
 	stop := w.run(o)
@@ -140,7 +138,6 @@ func TestOutboxManyPublishers(t *testing.T) {
 }
 
 func TestOutboxSetsDamageAside(t *testing.T) {
-	t.Parallel()
 	w := newOutboxWorld(t)
 	ids := w.add(w.open(0), 1, 4)
 	for seq, spoil := range map[uint64]func([]byte) []byte{
@@ -171,7 +168,6 @@ func TestOutboxSetsDamageAside(t *testing.T) {
 }
 
 func TestOutboxMarkDamaged(t *testing.T) {
-	t.Parallel()
 	w := newOutboxWorld(t)
 	require.NoError(t, os.WriteFile(filepath.Join(w.dir, ackedName), []byte("garbage"), 0o600))
 	o := w.open(0)
@@ -185,7 +181,6 @@ func TestOutboxMarkDamaged(t *testing.T) {
 
 // A full outbox refuses nothing; the oldest go, and it says so.
 func TestOutboxFull(t *testing.T) {
-	t.Parallel()
 	w := newOutboxWorld(t)
 	w.sink.hold = make(chan struct{})
 	o := w.open(3)
@@ -204,7 +199,6 @@ func TestOutboxFull(t *testing.T) {
 }
 
 func TestOutboxRetriesAndRejects(t *testing.T) {
-	t.Parallel()
 	w := newOutboxWorld(t)
 	w.sink.setFail(errors.New("away"))
 	o := w.open(0)
@@ -225,7 +219,6 @@ func TestOutboxRetriesAndRejects(t *testing.T) {
 }
 
 func TestOutboxDirectoryTrouble(t *testing.T) {
-	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	_, err := openOutbox(file, nil, 0, nil, slog.New(slog.DiscardHandler))
@@ -239,7 +232,6 @@ func TestOutboxDirectoryTrouble(t *testing.T) {
 }
 
 func TestOutboxFileFormat(t *testing.T) {
-	t.Parallel()
 	dir := outboxDir{t.TempDir(), systemFiles{}}
 	require.NoError(t, dir.write("x", []byte(`{"a":1}`)))
 	raw, err := os.ReadFile(filepath.Join(dir.path, "x"))

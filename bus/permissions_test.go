@@ -11,7 +11,6 @@ import (
 // The whole contract of who may publish what. JetStream subjects are listed
 // because a permission too many there lets a viewer rewrite history.
 func TestPublishPermissions(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.bus()
 	everybody := []Role{Viewer, Operator, Admin}
@@ -71,7 +70,6 @@ func TestPublishPermissions(t *testing.T) {
 }
 
 func TestSubscribePermissions(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.bus()
 	for _, role := range Roles() {
@@ -99,7 +97,6 @@ func TestSubscribePermissions(t *testing.T) {
 
 // The hub's own users cannot come in from outside, even with the password.
 func TestInternalUsersAreInProcessOnly(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	for _, user := range []string{userEvents, userRequests} {
 		_, err := nats.Connect(w.server.URL(), nats.UserInfo(user, w.server.password))
@@ -112,7 +109,6 @@ func TestInternalUsersAreInProcessOnly(t *testing.T) {
 // A reply subject is the asker's choice: it must not make the hub or the server
 // publish an event, or give a command, that the asker may not.
 func TestReplySubjectsGiveNoPower(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	asked := make(chan string, 16)

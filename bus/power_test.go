@@ -30,7 +30,6 @@ type published struct {
 // Wherever the power goes: an event whose publishing returned is delivered, in order;
 // one whose delivery was noted is not delivered again.
 func TestPowerOutbox(t *testing.T) {
-	t.Parallel()
 	disktest.Power(t, func(t *testing.T, seed uint64) disktest.Life {
 		rec, err := disktest.Record(&disktest.Mem{}, disktest.Options{})
 		require.NoError(t, err)

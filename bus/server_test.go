@@ -17,7 +17,6 @@ import (
 )
 
 func TestServerAddress(t *testing.T) {
-	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer taken.Close()
@@ -39,7 +38,6 @@ func TestServerAddress(t *testing.T) {
 }
 
 func TestServerConfigIsChecked(t *testing.T) {
-	t.Parallel()
 	good := ServerConfig{Hub: testHub, Addr: "127.0.0.1:0", StoreDir: t.TempDir(), Credentials: NewCredentials()}
 	for name, spoil := range map[string]func(*ServerConfig){
 		"hub":       func(c *ServerConfig) { c.Hub = "Not A Hub" },
@@ -62,7 +60,6 @@ func TestServerConfigIsChecked(t *testing.T) {
 
 // nats-server's own word for "I cannot" is Fatalf, which must not end us.
 func TestServerThatCannotStartDoesNotExit(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "jetstream"), []byte("not a directory"), 0o600))
 	_, err := StartServer(context.Background(), ServerConfig{Hub: testHub, Addr: "127.0.0.1:0", StoreDir: dir, Credentials: NewCredentials()})
@@ -71,7 +68,6 @@ func TestServerThatCannotStartDoesNotExit(t *testing.T) {
 }
 
 func TestServerStoreIsPrivate(t *testing.T) {
-	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("no Unix permissions")
 	}
@@ -94,7 +90,6 @@ func TestServerStoreIsPrivate(t *testing.T) {
 }
 
 func TestServerLifecycle(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	url := w.server.URL()
 	require.NoError(t, w.server.Restart(w.ctx())) // runs already
@@ -118,7 +113,6 @@ func TestServerLifecycle(t *testing.T) {
 }
 
 func TestCredentialsHideTheirSecrets(t *testing.T) {
-	t.Parallel()
 	creds := NewCredentials()
 	other := NewCredentials()
 	require.NotEqual(t, creds, other)
@@ -143,7 +137,6 @@ func TestCredentialsHideTheirSecrets(t *testing.T) {
 
 // A whole life at debug level, and no secret in the log.
 func TestNoSecretsInLogs(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	serve(t, b, Endpoint{Name: "health", Handler: answer(nil)})

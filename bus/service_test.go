@@ -38,7 +38,6 @@ func note(asked chan<- string) Handler {
 }
 
 func TestRequestAndReply(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	serve(t, w.bus(),
 		Endpoint{Name: "records.get", Handler: func(_ context.Context, body []byte) (any, error) {
@@ -63,7 +62,6 @@ func TestRequestAndReply(t *testing.T) {
 }
 
 func TestErrorsTravel(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	run := map[string]any{"run": "r1", "status": "failed", "error": "shadowed"}
 	serve(t, w.bus(),
@@ -105,7 +103,6 @@ func TestErrorsTravel(t *testing.T) {
 
 // Ten thousand callers at once: each is answered or refused, none is left.
 func TestEveryRequestIsAnswered(t *testing.T) {
-	t.Parallel()
 	const callers, limit = 10_000, 1000
 	w := newWorld(t)
 	release := make(chan struct{})
@@ -162,7 +159,6 @@ func receive[T any](t *testing.T, c <-chan T) T {
 
 // "A client that gives up earlier cancels nothing."
 func TestLeavingClientCancelsNothing(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	started, gone, result := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	serve(t, w.bus(), Endpoint{Name: "backup", Handler: func(ctx context.Context, _ []byte) (any, error) {
@@ -181,7 +177,6 @@ func TestLeavingClientCancelsNothing(t *testing.T) {
 }
 
 func TestCloseAnswersWhatIsUnderWay(t *testing.T) {
-	t.Parallel()
 	for name, tc := range map[string]struct {
 		handler func(release <-chan struct{}) Handler
 		patient bool
@@ -238,7 +233,6 @@ func TestCloseAnswersWhatIsUnderWay(t *testing.T) {
 // Replies made while NATS is down reach a client that waits on the same
 // connection.
 func TestReplySurvivesOutage(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	started, release := make(chan struct{}), make(chan struct{})
 	serve(t, w.bus(), Endpoint{Name: "backup", Handler: func(context.Context, []byte) (any, error) {
@@ -265,7 +259,6 @@ func TestReplySurvivesOutage(t *testing.T) {
 
 // `nats micro ls` finds the hub, as a viewer.
 func TestServiceIsDiscoverable(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	serve(t, w.bus(), Endpoint{Name: "health", Handler: answer(nil)}, Endpoint{Name: "records.get", Handler: answer(nil)})
 	nc := w.raw(Viewer)
@@ -285,7 +278,6 @@ func TestServiceIsDiscoverable(t *testing.T) {
 }
 
 func TestServeRefusesNonsense(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	require.ErrorIs(t, b.Serve(ServiceConfig{Version: "not semver"}), ErrConfig)
@@ -296,7 +288,6 @@ func TestServeRefusesNonsense(t *testing.T) {
 }
 
 func TestBodiesAreBounded(t *testing.T) {
-	t.Parallel()
 	s := &service{working: map[*call]struct{}{}}
 	ep := &served{Endpoint: Endpoint{Name: "records.import", Limit: 100}}
 	huge := &call{service: s, endpoint: ep, body: make([]byte, maxBodies+1)}
@@ -307,7 +298,6 @@ func TestBodiesAreBounded(t *testing.T) {
 }
 
 func TestCallAnswersOnce(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	nc := w.raw(Operator)
 	b := w.bus()
@@ -332,7 +322,6 @@ func TestCallAnswersOnce(t *testing.T) {
 }
 
 func TestHeaderText(t *testing.T) {
-	t.Parallel()
 	require.Equal(t, "a b c", headerText(" a\r\nb\tc "))
 	require.LessOrEqual(t, len(headerText(strings.Repeat("é", 5000))), maxHeader+3)
 }

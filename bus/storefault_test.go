@@ -70,7 +70,6 @@ func harm(t *testing.T, dir string, rng *rand.Rand, runs bool) string {
 // while the server is stopped: the server starts, and what happens from then on arrives
 // once and in order.
 func TestDamagedStreamStores(t *testing.T) {
-	t.Parallel()
 	for seed := *storeSeed; seed < *storeSeed+uint64(*storeFaults); seed++ {
 		rng := rand.New(rand.NewPCG(seed, 21))
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -118,7 +117,6 @@ func inOrder(t *testing.T, s *Subscription[Event], from, to int) {
 // The same while the server runs. What it had may be lost to the next start; what happens
 // from then on arrives.
 func TestStreamStoresDamagedUnderTheServer(t *testing.T) {
-	t.Parallel()
 	for seed := *storeSeed; seed < *storeSeed+uint64(*storeFaults); seed++ {
 		rng := rand.New(rand.NewPCG(seed, 22))
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -151,7 +149,6 @@ func TestStreamStoresDamagedUnderTheServer(t *testing.T) {
 // one, and from then on nothing. So the bus looks whether they are there, and has the
 // stream made anew: no event after the loss is lost, and nobody has to restart the hub.
 func TestAStoreLostUnderTheServer(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	live, err := w.client(Viewer).Events(w.ctx(), SubscribeOptions{})
@@ -183,7 +180,6 @@ func TestAStoreLostUnderTheServer(t *testing.T) {
 
 // A flipped bit in a record's number kept nats-server counting, and the hub from starting.
 func TestARecordsNumberIsWrong(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	b := w.bus()
 	publish(t, b, 1, 20)

@@ -9,7 +9,6 @@ import (
 )
 
 func TestSubjectsStayApart(t *testing.T) {
-	t.Parallel()
 	for _, name := range []string{"agents.>", "agents", "agents.*.task", "brocks.x", "A-1"} {
 		require.NoError(t, Subject{Name: name}.Validate(), name)
 	}
@@ -29,7 +28,6 @@ func TestSubjectsStayApart(t *testing.T) {
 
 // Each role may do with an embedder's subject what it says, and nothing else changes.
 func TestSubjectsGiveRolesWhatTheySay(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.server = w.startServer(ServerConfig{StoreDir: t.TempDir(), Subjects: []Subject{
 		{Name: "agents.>", Publish: Operator, Subscribe: Viewer}, {Name: "inner"}}})
@@ -57,7 +55,6 @@ func TestSubjectsGiveRolesWhatTheySay(t *testing.T) {
 
 // The embedder answers on its subjects, and can do nothing that is the hub's.
 func TestTheEmbeddersConnection(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.server = w.startServer(ServerConfig{StoreDir: t.TempDir(), Subjects: []Subject{{Name: "agents.>", Publish: Viewer}}})
 	b := w.bus()
@@ -125,7 +122,6 @@ func TestTheEmbeddersConnection(t *testing.T) {
 }
 
 func TestAConnectionThatWasBroughtIsTheEmbeddersOwn(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	ns := w.raw(Admin)
 	b := w.open(Config{Conn: ns.Conn, CoreOnly: true})

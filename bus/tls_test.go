@@ -11,7 +11,6 @@ import (
 )
 
 func TestTLS(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	ca, err := certs.New(t.TempDir())
 	require.NoError(t, err)
@@ -47,7 +46,6 @@ func TestTLS(t *testing.T) {
 
 // With TLS a server may be reached from elsewhere.
 func TestTLSBeyondLoopback(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	ca, err := certs.New(t.TempDir())
 	require.NoError(t, err)

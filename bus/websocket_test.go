@@ -26,14 +26,12 @@ func (w *world) browse(role Role, origin string, opts ...nats.Option) (*nats.Con
 }
 
 func TestWebSocketIsOffByDefault(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	require.Empty(t, w.server.WebSocketURL())
 	require.Zero(t, w.server.options().Websocket.Port, "0 is none to nats-server")
 }
 
 func TestWebSocketSettings(t *testing.T) {
-	t.Parallel()
 	for name, c := range map[string]struct {
 		ws        WebSocket
 		encrypted bool
@@ -65,7 +63,6 @@ func TestWebSocketSettings(t *testing.T) {
 // A viewer comes in from the pages that were named, and sees what a viewer sees; nobody
 // else does, from nowhere else. What is refused is told of, and is no error of the log.
 func TestWebSocket(t *testing.T) {
-	t.Parallel()
 	var heard refusals
 	w := newWorld(t)
 	w.server = w.startServer(ServerConfig{StoreDir: t.TempDir(), Refused: heard.note,
@@ -128,7 +125,6 @@ func TestWebSocket(t *testing.T) {
 
 // Without origins a page must come from where the listener is.
 func TestWebSocketFromTheSameOrigin(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	ca, err := certs.New(t.TempDir())
 	require.NoError(t, err)

@@ -19,7 +19,6 @@ import (
 // A failed backup reaches its receiver, also with NATS down, after a refusal, over a
 // restart; and success is silent.
 func TestAlarmsArrive(t *testing.T) {
-	t.Parallel()
 	r := newReceiver(t)
 	var broken atomic.Bool
 	r.answer = func() int {
@@ -69,7 +68,6 @@ func TestAlarmsArrive(t *testing.T) {
 
 // A table that heals itself at night is heard of in the morning: damage, then recovery.
 func TestHealingIsAnAlarm(t *testing.T) {
-	t.Parallel()
 	r := newReceiver(t)
 	h := calm(t, harness.Configure(r.in))
 	h.Put("a", "k", "<a value that is damaged>")
@@ -92,7 +90,6 @@ func TestHealingIsAnAlarm(t *testing.T) {
 
 // What tells of a full disk needs no room on it.
 func TestAFullDiskIsAnAlarm(t *testing.T) {
-	t.Parallel()
 	r := newReceiver(t)
 	h := calm(t, harness.Configure(r.in))
 	free := h.DiskFull()
@@ -104,7 +101,6 @@ func TestAFullDiskIsAnAlarm(t *testing.T) {
 
 // A turn of health is told in both directions, and not what passes within a minute.
 func TestTurnsOfHealthAreAlarms(t *testing.T) {
-	t.Parallel()
 	var used atomic.Uint64
 	used.Store(50)
 	r := newReceiver(t)
@@ -134,7 +130,6 @@ func TestTurnsOfHealthAreAlarms(t *testing.T) {
 }
 
 func TestHeartbeatStopsWhenUnhealthy(t *testing.T) {
-	t.Parallel()
 	beats := newReceiver(t)
 	h := calm(t, harness.Tables("a", "b"), harness.Stopped(), harness.Configure(func(c *app.Config) { c.Alerts.Heartbeat = beats.URL }))
 	h.Start()
@@ -158,7 +153,6 @@ func TestHeartbeatStopsWhenUnhealthy(t *testing.T) {
 }
 
 func TestAlertTest(t *testing.T) {
-	t.Parallel()
 	r, bad := newReceiver(t), newReceiver(t)
 	bad.answer = func() int { return http.StatusForbidden }
 	h := calm(t)
@@ -197,7 +191,6 @@ func (r *receiver) name() string { return "webhook " + strings.TrimPrefix(r.URL,
 
 // Alarms that do not arrive are a condition, so that another road tells of them.
 func TestAReceiverThatIsDownIsACondition(t *testing.T) {
-	t.Parallel()
 	h := calm(t, harness.Configure(func(c *app.Config) { c.Alerts.Webhooks = []app.Webhook{{URL: "http://127.0.0.1:1/SECRET"}} }))
 	h.Backup()
 	undo := h.VaultReadOnly()

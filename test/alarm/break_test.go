@@ -37,7 +37,6 @@ func (l *lines) count(text string) int {
 // health and the list show it, and a full backup closes it as soon
 // as the vault takes one. The log says so now and then, not each second.
 func TestTheChangeLogBreaks(t *testing.T) {
-	t.Parallel()
 	log := &lines{}
 	h := calm(t, harness.Configure(func(c *app.Config) {
 		c.LogCap, c.Logger = 10_000, slog.New(slog.NewTextHandler(log, nil))

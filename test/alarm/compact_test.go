@@ -43,7 +43,6 @@ func rounds(t *testing.T, h *harness.Harness) (last string) {
 }
 
 func TestCompactionOnSchedule(t *testing.T) {
-	t.Parallel()
 	h := calm(t, harness.Tables("a", "b"), harness.Configure(compacting))
 	fragment(t, h, "a", 200, 100)
 	fragment(t, h, "b", 2000, 100)
@@ -88,7 +87,6 @@ func TestCompactionOnSchedule(t *testing.T) {
 }
 
 func TestCompactionIsTriedTwice(t *testing.T) {
-	t.Parallel()
 	h := calm(t, harness.Tables("a"), harness.Configure(compacting))
 	fragment(t, h, "a", 200, 100)
 	h.Backup()
@@ -112,7 +110,6 @@ func TestCompactionIsTriedTwice(t *testing.T) {
 }
 
 func TestCompactionWaitsForABackup(t *testing.T) {
-	t.Parallel()
 	h := calm(t, harness.Configure(compacting))
 	fragment(t, h, "a", 200, 100)
 	copying := h.FS.On(harness.OpCreate, "vault/tables/*").Hold()
@@ -138,7 +135,6 @@ func TestCompactionWaitsForABackup(t *testing.T) {
 // one, before and after a restart; and what a compaction frees is free on the disk, for
 // values in the tables' files and in the value log.
 func TestCompactionFreesWhatIsDead(t *testing.T) {
-	t.Parallel()
 	for _, size := range []int{1 << 10, 20 << 10, 64 << 10} {
 		t.Run(fmt.Sprintf("values of %d KiB", size>>10), func(t *testing.T) {
 			h := calm(t, harness.Configure(func(c *app.Config) { c.Tables = []string{"a"} }))

@@ -36,7 +36,6 @@ func expect(t *testing.T, h *harness.Harness, status app.HealthStatus, condition
 }
 
 func TestStaleIsExactlyAbove48Hours(t *testing.T) {
-	t.Parallel()
 	h := calm(t)
 	require.True(t, expect(t, h, app.HealthWarning, "backup never run").StaleBackup)
 	h.Put("a", "k", "v")
@@ -60,7 +59,6 @@ func TestStaleIsExactlyAbove48Hours(t *testing.T) {
 }
 
 func TestFragmentedAndStaleIsUnhealthy(t *testing.T) {
-	t.Parallel()
 	h := calm(t)
 	h.Put("a", "k", "v")
 	h.Put("a", "k", "w")
@@ -88,7 +86,6 @@ func fragment(t *testing.T, h *harness.Harness, table string, all, deleted int) 
 }
 
 func TestUnprovenAndLeftOut(t *testing.T) {
-	t.Parallel()
 	h := calm(t, harness.Tables("a", "b"))
 	h.Backup()
 	h.Advance(49 * time.Hour)
@@ -103,7 +100,6 @@ func TestUnprovenAndLeftOut(t *testing.T) {
 }
 
 func TestChangeLogBehind(t *testing.T) {
-	t.Parallel()
 	h := calm(t)
 	h.Backup()
 	h.Advance(29 * time.Second) // an idle hub's log is not behind
@@ -121,7 +117,6 @@ func TestChangeLogBehind(t *testing.T) {
 }
 
 func TestDisks(t *testing.T) {
-	t.Parallel()
 	var used [2]atomic.Uint64 // data, vault
 	var same atomic.Bool
 	used[0].Store(91)
@@ -146,7 +141,6 @@ func TestDisks(t *testing.T) {
 }
 
 func TestATableThatIsDown(t *testing.T) {
-	t.Parallel()
 	h := calm(t, harness.Tables("a", "b"))
 	h.Backup()
 	h.Stop()
@@ -158,7 +152,6 @@ func TestATableThatIsDown(t *testing.T) {
 }
 
 func TestABackupThatDoesNotEnd(t *testing.T) {
-	t.Parallel()
 	h := calm(t, harness.Schedule("@every 24h"))
 	h.Put("a", "k", "v")
 	h.Backup()
@@ -187,7 +180,6 @@ func TestABackupThatDoesNotEnd(t *testing.T) {
 
 // Health answers in time where the vault's disk hangs, and writes never notice.
 func TestTheVaultHangs(t *testing.T) {
-	t.Parallel()
 	h := calm(t)
 	run := h.Backup()
 	before := expect(t, h, app.HealthOK)
@@ -208,7 +200,6 @@ func TestTheVaultHangs(t *testing.T) {
 
 // A compaction that takes long does not keep health waiting.
 func TestHealthBesideACompaction(t *testing.T) {
-	t.Parallel()
 	h := calm(t)
 	h.Backup()
 	staging := h.TableProbe("a").On(harness.Exchange).Hold()

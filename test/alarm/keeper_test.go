@@ -38,7 +38,6 @@ func pass(t *testing.T, h *harness.Harness, d time.Duration) {
 }
 
 func TestSnapshotsAreProvenByThemselves(t *testing.T) {
-	t.Parallel()
 	h := kept(t)
 	h.Put("a", "k", "v")
 	first := h.Backup()
@@ -63,7 +62,6 @@ func TestSnapshotsAreProvenByThemselves(t *testing.T) {
 
 // A snapshot that does not restore is told of once a day, not with every round.
 func TestADrillThatFailsIsToldOnce(t *testing.T) {
-	t.Parallel()
 	h := kept(t, harness.Configure(func(c *app.Config) { c.LogInterval = -1 }))
 	h.Put("a", "k", "v")
 	run := h.Backup()
@@ -89,7 +87,6 @@ func TestADrillThatFailsIsToldOnce(t *testing.T) {
 
 // Damage in records that nobody reads is found by the scrub, and heals.
 func TestAScrubFindsWhatNobodyReads(t *testing.T) {
-	t.Parallel()
 	const precious = "<a value that nobody reads>"
 	h := calm(t, harness.Configure(func(c *app.Config) { c.ScrubEvery = 0 }))
 	h.Put("a", "k", precious)
@@ -106,7 +103,6 @@ func TestAScrubFindsWhatNobodyReads(t *testing.T) {
 
 // A scrub reads no faster than it may.
 func TestAScrubIsThrottled(t *testing.T) {
-	t.Parallel()
 	h := calm(t, harness.Configure(func(c *app.Config) { c.ScrubRate = 4 << 20 }))
 	for i := range 4 {
 		h.Put("a", string(rune('a'+i)), string(make([]byte, 1<<20)))
@@ -120,7 +116,6 @@ func TestAScrubIsThrottled(t *testing.T) {
 
 // A backup copies no faster than it may.
 func TestABackupIsThrottled(t *testing.T) {
-	t.Parallel()
 	h := calm(t, harness.Configure(func(c *app.Config) { c.CopyRate, c.LogInterval = 4<<20, -1 }))
 	rng := rand.New(rand.NewChaCha8([32]byte{1})) // so that it does not shrink
 	for i := range 4 {

@@ -24,7 +24,7 @@ var start = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 // calm is a hub of one table on good disks, with nothing to say but what a test makes.
 func calm(t *testing.T, opts ...harness.Option) *harness.Harness {
 	t.Helper()
-	all := append([]harness.Option{harness.Parallel(), harness.Tables("a"), harness.FakeClock(start), harness.Configure(func(c *app.Config) {
+	all := append([]harness.Option{harness.Tables("a"), harness.FakeClock(start), harness.Configure(func(c *app.Config) {
 		c.DrillEvery, c.ScrubEvery = -1, -1
 		c.Hooks.Free = func(string) (uint64, uint64, error) { return 50, 100, nil }
 		c.Hooks.SameDevice = func(string, string) (bool, error) { return false, nil }

@@ -35,7 +35,6 @@ func (l *logBuffer) String() string {
 // What is secret in the configuration of alarms is found in no log, event, error,
 // answer or metric, also while everything fails.
 func TestSecretsOfAlarmsStayInside(t *testing.T) {
-	t.Parallel()
 	var log logBuffer
 	h := calm(t, harness.Configure(func(c *app.Config) {
 		c.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
