@@ -155,6 +155,7 @@ func (g *Group) close(ctx context.Context) error {
 func (t *table) closeStores(ctx context.Context) error {
 	done := make(chan error, 1)
 	go func() {
+		t.noMaintenance()
 		t.work.Wait()
 		var err error
 		if s := t.last.Load(); s != nil {

@@ -100,3 +100,37 @@ func TestARestoreMeetsAnOpeningThatFails(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "v", r.get("a", "k"))
 }
+
+// Compactions that come while the tables close are done, or refused, and never go on
+// behind Close.
+func TestCompactionsMeetTheEnd(t *testing.T) {
+	for range 5 {
+		r := newRig(t, nil, "a")
+		r.put("a", "k", "v")
+		a := r.table("a")
+		var begun, wg sync.WaitGroup
+		var closed atomic.Bool
+		for range 4 {
+			begun.Add(1)
+			wg.Go(func() {
+				for first := true; ; first = false {
+					late := closed.Load()
+					_, _, err := a.Compact(r.ctx())
+					if first {
+						begun.Done()
+					}
+					if err == nil && late {
+						t.Error("a compaction after the end")
+					}
+					if err != nil {
+						return
+					}
+				}
+			})
+		}
+		begun.Wait()
+		require.NoError(t, r.Close(r.ctx()))
+		closed.Store(true)
+		wg.Wait()
+	}
+}

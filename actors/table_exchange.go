@@ -296,7 +296,8 @@ func (t *table) forget(dir string) error {
 	return t.dir.Forget(dir)
 }
 
-// maintenance runs f alone among the table's restores and compactions.
+// maintenance runs f alone among the table's restores and compactions. The table's end
+// waits for it; see [table.noMaintenance].
 func (t *table) maintenance(ctx context.Context, f func() error) error {
 	select {
 	case t.maintain <- struct{}{}:
@@ -307,9 +308,14 @@ func (t *table) maintenance(ctx context.Context, f func() error) error {
 	if t.closing.Load() {
 		return t.unavailable()
 	}
-	t.work.Add(1)
-	defer t.work.Done()
 	return f()
+}
+
+// noMaintenance waits for the restore or compaction under way. A table that is closing
+// begins no other.
+func (t *table) noMaintenance() {
+	t.maintain <- struct{}{}
+	<-t.maintain
 }
 
 // stage builds a store and opens it under its final name, beside the table's own.

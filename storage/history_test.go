@@ -321,3 +321,30 @@ func TestARestoreThatWasForgottenIsAGap(t *testing.T) {
 	}
 	t.Fatal("it has no history at all")
 }
+
+// A look at the time before a store's first commit, while it is written to, is for the
+// race detector: Badger's own account of its versions is the writer's alone.
+func TestTheTimeBeforeTheFirstCommitBesideWrites(t *testing.T) {
+	ts := newStore(t)
+	begin := ts.v
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		for i := range 50 {
+			if err := ts.commit(Batch{{Key: fmt.Append(nil, i), Value: []byte("v")}}); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for looking := true; looking; {
+		select {
+		case <-written:
+			looking = false
+		default:
+		}
+		l, err := ts.LeaseAt(begin)
+		require.NoError(t, err)
+		require.Zero(t, l.Ledger)
+		l.Release()
+	}
+}

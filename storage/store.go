@@ -123,7 +123,10 @@ func (s *Store) ledgerAt(at Version) (l Ledger, err error) {
 	defer it.Close()
 	it.Seek(append(append([]byte{}, ledgerPrefix...), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff))
 	if !it.ValidForPrefix(ledgerPrefix) {
-		if v := s.db.MaxVersion(); v > 0 && at == math.MaxUint64 {
+		if at < math.MaxUint64 { // Badger's MaxVersion is not for stores that are written to
+			return Ledger{}, nil
+		}
+		if v := s.db.MaxVersion(); v > 0 {
 			return Ledger{}, &DamageError{Table: s.table, File: s.dir, Problem: fmt.Sprintf("the ledger is missing although there are commits up to %d; restore the table", v)}
 		}
 		return Ledger{}, nil
