@@ -1,12 +1,15 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/storage/disk"
+	"github.com/brockdb/brock/storage/vault"
 	"github.com/stretchr/testify/require"
 )
 
@@ -15,7 +18,7 @@ func (w *world) lose() {
 	w.h.Stop()
 	w.gone()
 	w.h.Start()
-	w.bringBack(false)
+	w.bringBack(nil)
 }
 
 // gone takes the data directory away.
@@ -25,10 +28,10 @@ func (w *world) gone() {
 }
 
 // bringBack restores all tables to the latest moment, either in place or into another
-// directory that takes the place of the lost one. Where behind is set the vault may
-// lack the last writes.
-func (w *world) bringBack(behind bool) {
-	through := w.logged()
+// directory that takes the place of the lost one. Where the vault may lack the last
+// writes, through is how far it has each table's.
+func (w *world) bringBack(through map[string]app.Version) {
+	behind := through != nil
 	for _, name := range tables {
 		known := func(e epoch) bool { return len(e.state) > 0 && e.lo+1 == e.hi && (!behind || e.hi <= through[name]) }
 		if slices.ContainsFunc(w.past[name].epochs, known) {
@@ -51,7 +54,7 @@ func (w *world) bringBack(behind bool) {
 	}
 	for _, r := range out.Results {
 		if h := w.past[r.Table]; behind {
-			h.forget(r.Version)
+			h.forget(min(r.Version, through[r.Table])) // a table that begins anew is whole through now
 		} else if vs := h.versions(); len(vs) > 0 {
 			require.GreaterOrEqual(w.t, r.Version, vs[len(vs)-1], "table %s: after a clean stop the vault has all", r.Table)
 		}
@@ -60,6 +63,18 @@ func (w *world) bringBack(behind bool) {
 		w.restoredTo(r.Table, r.Version)
 	}
 	w.write(w.any(), 1)
+}
+
+// shipped is how far the vault has the history of each table, as no hub runs: one that
+// starts says more of tables which it finds empty.
+func (w *world) shipped() map[string]app.Version {
+	dir := filepath.Join(w.t.TempDir(), "vault")
+	copyTree(w.t, dir, w.vault())
+	v, err := vault.Open(disk.OS, dir, vault.Owner{Hub: "hub", ID: "looker"}, vault.Options{})
+	require.NoError(w.t, err)
+	list, err := v.List(tables...)
+	require.NoError(w.t, errors.Join(err, v.Close()))
+	return furthest(list)
 }
 
 // fresh loses one table and lets it begin empty.

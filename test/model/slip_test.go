@@ -123,9 +123,10 @@ func (w *world) killAndLose() {
 	for name, l := range w.killed() {
 		w.past[name].add(w.became(l)[0], 0) // or not: it may be at no version
 	}
+	through := w.shipped()
 	w.gone()
 	w.h.Start()
-	w.bringBack(true)
+	w.bringBack(through)
 }
 
 // elsewhere restores all tables to a moment in another directory, which takes the place

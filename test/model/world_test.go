@@ -163,6 +163,10 @@ func (w *world) tick() {
 func (w *world) logged() map[string]app.Version {
 	list, err := w.hub().List(w.ctx(), tables...)
 	require.NoError(w.t, err)
+	return furthest(list)
+}
+
+func furthest(list app.Listing) map[string]app.Version {
 	through := map[string]app.Version{}
 	for _, r := range list.Ranges {
 		through[r.Table] = max(through[r.Table], r.To)
