@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/changelog"
@@ -77,15 +78,30 @@ func TestRunRecordMissing(t *testing.T) {
 
 func TestProofDoubled(t *testing.T) {
 	v, s := damageVault(t)
+	v.now = func() time.Time { return epoch } // two drills of one millisecond are two
 	for range 2 {
 		_, err := v.Drill(t.Context(), "t", s.Name, t.TempDir())
 		require.NoError(t, err)
 	}
-	clean(t, v) // two are no copies
+	clean(t, v)
 	proofs, _ := filepath.Glob(v.path(proofsName, "t", "*"))
-	dup := strings.TrimSuffix(proofs[1], ".json")[:len(proofs[1])-len("xxxxx.json")] + "zzzzz.json"
+	dup := v.path(proofsName, "t", s.Name+"_zzzzzzzzzzzz.json")
 	overwrite(t, dup, read(t, proofs[1]))
 	named(t, v, problems(t, v), dup)
+
+	// Of the first proofs, which have no id, a copy is known by the rest.
+	p, err := v.readProof("t", strings.TrimSuffix(filepath.Base(proofs[1]), ".json"))
+	require.NoError(t, err)
+	p.ID = ""
+	data, _, err := seal(p)
+	require.NoError(t, err)
+	overwrite(t, proofs[1], data)
+	overwrite(t, dup, data)
+	ps := problems(t, v)
+	named(t, v, ps, dup)
+	named(t, v, ps, proofs[1])
+	require.NoError(t, os.Remove(dup))
+	clean(t, v)
 }
 
 // A pool file that no snapshot has is read, too: the next one may take it.

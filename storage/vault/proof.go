@@ -17,6 +17,7 @@ const proofFormat = 1
 // counts only while the snapshot's manifest has the hash that is in it.
 type Proof struct {
 	Format         int            `json:"format"`
+	ID             string         `json:"id,omitempty"` // its own, as its file's name has it; the first proofs had none
 	Table          string         `json:"table"`
 	Snapshot       string         `json:"snapshot"`
 	Run            string         `json:"run"`
@@ -28,7 +29,8 @@ type Proof struct {
 	file string
 }
 
-// A proof's file is <snapshot>_<id>.json: a later proof never overwrites one.
+// A proof's file is <snapshot>_<id>.json: a later proof never overwrites one, and a copy
+// of it has another name than it says, also where two drills are of one millisecond.
 func cutProofName(base string) (snapshot, id string, ok bool) {
 	i := strings.LastIndexByte(base, '_')
 	if i < 0 || !runID.MatchString(base[i+1:]) {
@@ -39,6 +41,7 @@ func cutProofName(base string) (snapshot, id string, ok bool) {
 }
 
 func (v *Vault) writeProof(p Proof) error {
+	p.ID = NewRunID(p.ProvenAt)
 	data, _, err := seal(p)
 	if err != nil {
 		return err
@@ -47,7 +50,7 @@ func (v *Vault) writeProof(p Proof) error {
 	if err := v.fs.MkdirAll(dir); err != nil {
 		return err
 	}
-	return disk.WriteAtomic(v.fs, filepath.Join(dir, p.Snapshot+"_"+NewRunID(p.ProvenAt)+".json"), data)
+	return disk.WriteAtomic(v.fs, filepath.Join(dir, p.Snapshot+"_"+p.ID+".json"), data)
 }
 
 // readProof reads and checks the proof in a file of the given name.
@@ -56,7 +59,10 @@ func (v *Vault) readProof(table, base string) (p Proof, err error) {
 	if _, err := readSealed(v.fs, file, proofFormat, &p); err != nil {
 		return Proof{}, inTable(err, table)
 	}
-	snapshot, _, ok := cutProofName(base)
+	snapshot, id, ok := cutProofName(base)
+	if ok && p.ID != "" && p.ID != id {
+		return Proof{}, &storage.DamageError{Table: table, File: file, Problem: "is a copy of " + p.Snapshot + "_" + p.ID + ".json: remove it, or give it that name where there is none"}
+	}
 	if !ok || p.Table != table || p.Snapshot != snapshot || p.ProvenAt.IsZero() {
 		return Proof{}, &storage.DamageError{Table: table, File: file, Problem: "proof is of another snapshot than its name says"}
 	}

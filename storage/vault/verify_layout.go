@@ -126,11 +126,11 @@ func (c *verifier) documents(table string) {
 			}
 		}
 	}
-	proofs := map[Proof]string{}
+	proofs := map[Proof]string{} // of those without an id
 	check(proofsName, func(base string) bool { _, _, ok := cutProofName(base); return ok },
 		func(base string) error {
 			p, err := c.v.readProof(table, base)
-			if p.file = ""; err != nil {
+			if p.file = ""; err != nil || p.ID != "" {
 				return err
 			}
 			if first, again := proofs[p]; again {

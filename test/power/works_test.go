@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/brockdb/brock/storage"
 	"github.com/brockdb/brock/storage/disk/disktest"
@@ -54,7 +53,6 @@ func (l *life) newest(table string) *promised {
 
 func (l *life) drillNewest() error {
 	for _, name := range names {
-		l.now = l.now.Add(time.Second) // no two proofs are of one moment
 		if _, err := l.vault.Drill(ctx, name, l.newest(name).name, l.dir); err != nil {
 			return err
 		}
