@@ -27,7 +27,7 @@ func TestStaleIsAnnouncedWithoutTheBackupActor(t *testing.T) {
 	hung := h.BackupProbe().On(harness.Scheduled).Drop() // also over the restart
 	h.Advance(47*time.Hour + 58*time.Minute)
 	require.Zero(t, stales(h))
-	until(t, h, 30*time.Second, "it is announced", func() bool { return stales(h) == 1 })
+	closely(t, h, 30*time.Second, "it is announced", func() bool { return stales(h) == 1 })
 	told, err := app.Decode[app.Staleness](h.Expect(harness.Event(app.BackupStale)))
 	require.NoError(t, err)
 	require.Equal(t, run.StartedAt.UTC(), told.LastBackupAt.UTC())
@@ -38,7 +38,7 @@ func TestStaleIsAnnouncedWithoutTheBackupActor(t *testing.T) {
 	h.Advance(2 * time.Hour) // its first look is over, and the day is not
 	require.NoError(t, h.Clock.BlockUntilContext(h.Context(), 1))
 	require.Equal(t, 1, stales(h))
-	until(t, h, 10*time.Minute, "a day later again", func() bool { return stales(h) == 2 })
+	closely(t, h, 10*time.Minute, "a day later again", func() bool { return stales(h) == 2 })
 	require.GreaterOrEqual(t, h.Clock.Now().Sub(*run.StartedAt), 72*time.Hour)
 
 	hung.Lift()
@@ -56,8 +56,8 @@ func TestStaleAtTheStart(t *testing.T) {
 	h.Clock.Advance(60 * time.Hour)
 	h.Start()
 	began := h.Clock.Now()
-	until(t, h, time.Second, "it is announced", func() bool { return stales(h) == 1 || h.Clock.Now().Sub(began) > time.Minute })
-	eventually(t, "it is announced", func() bool { return stales(h) == 1 })
+	closely(t, h, 5*time.Second, "it is announced", func() bool { return stales(h) == 1 })
+	require.Less(t, h.Clock.Now().Sub(began), 10*time.Minute)
 
 	h.Stop()
 	h.Reconfigure(func(c *app.Config) { c.Schedule = "@every 24h" })

@@ -193,7 +193,9 @@ func TestADailyBackupOverDaylightSaving(t *testing.T) {
 			var got []string
 			for n := 1; n <= 4; n++ {
 				put(t, h, fmt.Sprint(n))
-				until(t, w, 5*time.Minute, 26*time.Hour, "the backup", func() bool { return len(runs(h, "schedule")) == n })
+				next, ok := h.Hub().NextBackup()
+				require.True(t, ok)
+				until(t, w, 5*time.Minute, next.Sub(w.Now())+10*time.Minute, "the backup", func() bool { return len(runs(h, "schedule")) == n })
 				at := runs(h, "schedule")[n-1].StartedAt.In(berlin)
 				got = append(got, at.Format("02 15"))
 				if at.Format("2006-01-02") == change {
