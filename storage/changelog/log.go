@@ -35,6 +35,7 @@ type Log struct {
 	nextHold int
 	strays   []string        // see commit
 	bad      map[string]bool // segments that a merge could not read
+	known    map[restoresOf][]Restore
 }
 
 // Open opens the change log in dir; a folder that is missing is an empty log. It
@@ -47,7 +48,7 @@ type Log struct {
 // [FormatError], or a problem where the log is opened for reading only.
 func Open(fsys disk.FS, dir, vault, hubID string, o Options) (*Log, error) {
 	l := &Log{fs: fsys, dir: dir, vault: vault, hub: hubID, codec: o.Codec, readOnly: o.ReadOnly, log: o.Logger,
-		holds: map[int]storage.Version{}, bad: map[string]bool{}}
+		holds: map[int]storage.Version{}, bad: map[string]bool{}, known: map[restoresOf][]Restore{}}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -56,6 +57,38 @@ func TestMergeKeepsEveryCommit(t *testing.T) {
 		}
 		replayAll(t, l, all)
 	}
+}
+
+// The head of a merged segment says less of restores than its commits do.
+func TestMergeForgetsNoRestore(t *testing.T) {
+	l := newLog(t)
+	a, b := newTable("a"), newTable("b")
+	ship(0, 10, map[string]storage.Ledger{"a": {}}, a.put(t, 2, "k", "one"), a.put(t, 4, "k", "two"), a.restore(t, 6, 4), a.restore(t, 7, 2)).append(t, l)
+	second := a.ledger
+	ship(10, 20, map[string]storage.Ledger{"a": second, "b": {}}, b.put(t, 12, "k", "one"), a.restore(t, 13, 0), b.restore(t, 14, 12)).append(t, l)
+	want := []Restore{{4, 6}, {2, 7}, {0, 13}}
+	for _, when := range []string{"before", "known", "after", "known"} {
+		got, err := l.Restores(t.Context(), "a")
+		require.NoError(t, err)
+		require.Equal(t, want, got, when)
+		if when == "known" {
+			mergeAll(t, l, MergeOptions{Fanout: 2})
+			require.Len(t, l.Segments(), 1)
+		}
+	}
+	require.Len(t, l.known, 1, "of the merged one only")
+	got, err := l.Restores(t.Context(), "b")
+	require.NoError(t, err)
+	require.Equal(t, []Restore{{12, 14}}, got)
+	file := l.path(l.Segments()[0].Name)
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	data[len(data)-1] ^= 1
+	overwrite(t, file, data)
+	clear(l.known)
+	got, err = l.Restores(t.Context(), "a")
+	require.NoError(t, err)
+	require.Equal(t, []Restore{{0, 13}}, got, "of a damaged one what its head says")
 }
 
 func TestMergeIsTiered(t *testing.T) {

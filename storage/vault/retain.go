@@ -11,8 +11,8 @@ import (
 
 // Retain keeps the table's keep newest complete snapshots, besides them the newest
 // proven one, those that the change log's window needs (0: there is no log), those
-// that kept ones go on from, and those in use (see [Vault.Hold]); it removes the table's other complete snapshots, oldest first, and
-// returns their names. keep must be at least 1. Damaged snapshots neither count as
+// that kept ones go on from, and those in use (see [Vault.Hold]); it removes the table's
+// other complete snapshots, oldest first, and returns their names. keep must be at least 1. Damaged snapshots neither count as
 // kept nor are removed: they are evidence, which [Vault.Verify] reports. At the
 // end it forgets records that nothing refers to any more, within bounds.
 //
@@ -40,7 +40,9 @@ func (v *Vault) Retain(ctx context.Context, table string, keep int, window time.
 	if window > 0 {
 		start := storage.VersionAt(v.now().Add(-window))
 		keepBegins(needed, v.changes.Ranges(table), snaps, start)
-		v.keepSources(needed, table, snaps, start)
+		if err := v.keepSources(ctx, needed, table, snaps, start); err != nil {
+			return nil, fmt.Errorf("retention of table %s: %w; the next one goes on with it", table, err)
+		}
 	}
 	kept, victims := divide(snaps, keep, needed)
 	for _, s := range kept {

@@ -81,7 +81,11 @@ func (v *Vault) TrimLog(ctx context.Context, window time.Duration) (removed []st
 		if len(problems) > 0 {
 			return nil, nil // what is damaged may have to be made again from the log
 		}
-		before = min(before, needsLog(snaps, st, start), v.sourcesNeed(table, snaps, start))
+		need, err := v.sourcesNeed(ctx, table, snaps, start)
+		if err != nil {
+			return nil, err
+		}
+		before = min(before, needsLog(snaps, st, start), need)
 	}
 	if before == 0 {
 		return nil, nil
@@ -118,43 +122,65 @@ func needsLog(snaps []Snapshot, st changelog.TableState, start storage.Version) 
 }
 
 // sources returns the versions that restores in reach put in the table's place: what
-// they restored is needed as long as a moment after them is restored by way of them.
-func (v *Vault) sources(table string, snaps []Snapshot, start storage.Version) (from []storage.Version) {
-	for _, r := range v.changes.Restores(table) {
-		inReach := true
-		for _, s := range snaps { // newest first: the last that fits is the oldest after it
-			if s.Cut >= r.At {
-				inReach = s.Cut > start
+// they restored is needed as long as a moment after them is restored by way of them. A
+// restore may have been made of a moment that goes by way of another one.
+func (v *Vault) sources(ctx context.Context, table string, snaps []Snapshot, start storage.Version) (from []storage.Version, err error) {
+	restores, err := v.changes.Restores(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[storage.Version]bool{}
+	var follow func(above, upTo storage.Version)
+	follow = func(above, upTo storage.Version) {
+		for _, r := range restores {
+			if r.At <= above || r.At > upTo || seen[r.At] {
+				continue
+			}
+			if seen[r.At] = true; r.From > 0 {
+				from = append(from, r.From)
+				follow(cutBelow(snaps, r.From), r.From)
 			}
 		}
-		if inReach && r.From > 0 {
-			from = append(from, r.From)
+	}
+	follow(cutBelow(snaps, start), storage.MaxVersion)
+	return from, nil
+}
+
+// cutBelow returns the cut of the newest snapshot that is not above the version, 0 where
+// there is none. snaps are newest first.
+func cutBelow(snaps []Snapshot, v storage.Version) storage.Version {
+	for _, s := range snaps {
+		if s.Cut <= v {
+			return s.Cut
 		}
 	}
-	return from
+	return 0
 }
 
 // sourcesNeed returns the version from which on restores in reach need the log.
-func (v *Vault) sourcesNeed(table string, snaps []Snapshot, start storage.Version) storage.Version {
+func (v *Vault) sourcesNeed(ctx context.Context, table string, snaps []Snapshot, start storage.Version) (storage.Version, error) {
 	need := storage.MaxVersion
-	for _, from := range v.sources(table, snaps, start) {
+	all, err := v.sources(ctx, table, snaps, start)
+	for _, from := range all {
 		i := slices.IndexFunc(snaps, func(s Snapshot) bool { return s.Cut <= from })
 		if i < 0 {
-			return 0
+			return 0, nil
 		}
 		need = min(need, snaps[i].Cut)
 		if snaps[i].baseCut > 0 {
 			need = min(need, snaps[i].baseCut)
 		}
 	}
-	return need
+	return need, err
 }
 
 // keepSources adds to stay the snapshots that restores in reach began from.
-func (v *Vault) keepSources(stay map[string]bool, table string, snaps []Snapshot, start storage.Version) {
-	for _, from := range v.sources(table, snaps, start) {
+func (v *Vault) keepSources(ctx context.Context, stay map[string]bool, table string, snaps []Snapshot, start storage.Version) error {
+	all, err := v.sources(ctx, table, snaps, start)
+	for _, from := range all {
 		if i := slices.IndexFunc(snaps, func(s Snapshot) bool { return s.Cut <= from }); i >= 0 {
 			stay[snaps[i].Name] = true
 		}
 	}
+	return err
 }

@@ -34,3 +34,60 @@ func TestWhatATableNeedsOfTheLog(t *testing.T) {
 		require.Equal(t, c.want, needsLog(c.snaps, c.st, c.start), c.what)
 	}
 }
+
+// restoring lets the change log have restores of table t: at these minutes, to the
+// versions. The log begins with a break, so that nothing can be made without a snapshot.
+func restoring(t *testing.T, v *Vault, restores ...changelog.Restore) {
+	t.Helper()
+	st := changelog.TableState{Table: "t", Break: true, Before: storage.Ledger{Version: cutAt(0) - 1, Commits: 1}, Through: cutAt(60)}
+	st.After = st.Before
+	var commits []changelog.Commit
+	for _, r := range restores {
+		st.After.Version, st.After.Commits = r.At, st.After.Commits+1
+		st.Commits++
+		commits = append(commits, changelog.Commit{Table: "t", Commit: storage.Commit{Ledger: st.After, Restored: &r.From}})
+	}
+	_, err := v.Log().Append(t.Context(), changelog.Head{To: st.Through, Tables: []changelog.TableState{st}}, commits)
+	require.NoError(t, err)
+}
+
+// What a restore in the window began from stays, whatever other restores there are.
+func TestRetainKeepsWhatRestoresBeganFrom(t *testing.T) {
+	for _, c := range []struct {
+		what     string
+		restores []changelog.Restore
+		snaps    []int
+		want     []int // after retention, newest first
+	}{
+		{"one that began from it", []changelog.Restore{{From: cutAt(0) + 5, At: cutAt(20)}}, []int{0, 1, 5, 30}, []int{30, 5, 0}},
+		{"beside one that made it empty", []changelog.Restore{{From: cutAt(0) + 5, At: cutAt(20)}, {From: 0, At: cutAt(21)}}, []int{0, 1, 5, 30}, []int{30, 5, 0}},
+		{"beside one that began earlier", []changelog.Restore{{From: cutAt(0) + 5, At: cutAt(20)}, {From: cutAt(2), At: cutAt(21)}}, []int{0, 1, 3, 5, 30}, []int{30, 5, 1, 0}},
+		{"by way of another", []changelog.Restore{{From: cutAt(0) + 5, At: cutAt(5)}, {From: cutAt(7), At: cutAt(20)}}, []int{0, 1, 2, 10, 30}, []int{30, 10, 2, 0}},
+		{"over before the window", []changelog.Restore{{From: cutAt(0) + 5, At: cutAt(5)}}, []int{0, 1, 10, 30}, []int{30, 10}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			v := newTestVault(t)
+			for _, m := range c.snaps {
+				backup(t, v, m, records(m), "t")
+			}
+			restoring(t, v, c.restores...)
+			v.now = func() time.Time { return cutAt(30).Time() }
+			_, err := v.Retain(t.Context(), "t", 1, 5*time.Minute)
+			require.NoError(t, err)
+			require.Equal(t, snapsAt("t", c.want...), listed(t, v, "t"))
+		})
+	}
+}
+
+// What lies behind a restore is listed as long as what it began from is there.
+func TestListLeavesOutWhatARestoreLost(t *testing.T) {
+	v := newTestVault(t)
+	for _, m := range []int{1, 5, 30} {
+		backup(t, v, m, records(m), "t")
+	}
+	restoring(t, v, changelog.Restore{From: cutAt(1), At: cutAt(2)}, changelog.Restore{From: cutAt(3), At: cutAt(7)},
+		changelog.Restore{From: cutAt(0) + 5, At: cutAt(20)}, changelog.Restore{From: cutAt(21), At: cutAt(22)}, changelog.Restore{From: 0, At: cutAt(40)})
+	got, err := v.Restorable("t")
+	require.NoError(t, err)
+	require.Equal(t, []changelog.Range{{From: cutAt(1), To: cutAt(20) - 1}, {From: cutAt(30), To: cutAt(60)}}, got)
+}
