@@ -80,6 +80,7 @@ type world struct {
 	doubts map[string][]span      // where its log may have a break
 	away   interface{ Lift() }    // the vault's fault; nil: it is there
 	since  map[string]app.Version // how far the log was when it went away
+	broke  *harness.FileFault     // counts breaks since
 	aside  string                 // a copy of the vault
 	asOf   map[string]app.Version // how far its log goes
 	lives  int                    // data directories used up
