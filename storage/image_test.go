@@ -29,6 +29,7 @@ func smallStore(t testing.TB, dir string) *Store {
 		WithBaseLevelSize(256 << 10).WithNumLevelZeroTables(2).WithValueLogFileSize(1 << 20).WithSyncWrites(false))
 	require.NoError(t, err)
 	s.db = db
+	s.blocks = newBlockCheck(s)
 	require.NoError(t, s.load())
 	s.readers.init()
 	t.Cleanup(func() { closeStore(t, s) })

@@ -225,7 +225,8 @@ func (l *Lease) Entries() iter.Seq2[Entry, error] {
 	}
 }
 
-// items yields Badger's items. What Badger throws while it reads becomes damage;
+// items yields Badger's items, each when what the iterator went by up to it is checked,
+// and ends when all up to the end is. What Badger throws while it reads becomes damage;
 // what the caller throws passes through.
 func (l *Lease) items(o badger.IteratorOptions, seek []byte) iter.Seq2[*badger.Item, error] {
 	return func(yield func(*badger.Item, error) bool) {
@@ -233,7 +234,29 @@ func (l *Lease) items(o badger.IteratorOptions, seek []byte) iter.Seq2[*badger.I
 		defer txn.Discard()
 		it := txn.NewIterator(o)
 		defer it.Close()
-		l.s.walk(it, o.Prefix, seek)(yield)
+		begin, end := o.Prefix, prefixEnd(o.Prefix)
+		if o.Reverse {
+			begin, end = end, begin
+		}
+		if seek != nil {
+			begin = seek
+		}
+		check := l.s.blocks.scan(begin, o)
+		for item, err := range l.s.walk(it, o.Prefix, seek) {
+			if err == nil {
+				err = check.to(item.Key())
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(item, nil) {
+				return
+			}
+		}
+		if err := check.to(end); err != nil {
+			yield(nil, err)
+		}
 	}
 }
 

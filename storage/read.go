@@ -45,12 +45,17 @@ func (s *Store) getAt(key []byte, v Version) (Record, error) {
 // read returns the record as the transaction sees it, due or not, and its hash.
 func (s *Store) read(txn *badger.Txn, key []byte) (r Record, h Hash, err error) {
 	defer s.caught(&err)
-	item, err := txn.Get(recordKey(key))
-	if errors.Is(err, badger.ErrKeyNotFound) {
-		return Record{}, Hash{}, ErrNotFound
-	}
-	if err != nil {
+	full := recordKey(key)
+	item, err := txn.Get(full)
+	none := errors.Is(err, badger.ErrKeyNotFound)
+	if err != nil && !none {
 		return Record{}, Hash{}, s.readError(err)
+	}
+	if err := s.blocks.get(full, Version(txn.ReadTs())); err != nil {
+		return Record{}, Hash{}, err
+	}
+	if none {
+		return Record{}, Hash{}, ErrNotFound
 	}
 	return s.open(item, nil)
 }

@@ -20,11 +20,12 @@ import (
 // ledger. One goroutine at a time may write ([Store.Commit]); reads, scans and
 // pins run beside it at the version that was current when they began.
 type Store struct {
-	table string
-	dir   string
-	opts  Options
-	log   *slog.Logger
-	db    *badger.DB
+	table  string
+	dir    string
+	opts   Options
+	log    *slog.Logger
+	db     *badger.DB
+	blocks *blockCheck
 
 	head    atomic.Pointer[Ledger] // of the last acknowledged commit
 	witness *witness
@@ -84,7 +85,9 @@ func open(dir, table string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s.db = db
+	s.blocks = newBlockCheck(s)
 	if err := s.load(); err != nil {
+		s.blocks.close()
 		return nil, errors.Join(err, db.Close())
 	}
 	s.files = readFileList(dir)
@@ -119,10 +122,19 @@ func (s *Store) ledgerAt(at Version) (l Ledger, err error) {
 	defer s.caught(&err)
 	txn := s.db.NewTransactionAt(uint64(at), false)
 	defer txn.Discard()
-	it := txn.NewIterator(badger.IteratorOptions{Prefix: ledgerPrefix, Reverse: true, PrefetchSize: 1})
+	o := badger.IteratorOptions{Prefix: ledgerPrefix, Reverse: true, PrefetchSize: 1}
+	it := txn.NewIterator(o)
 	defer it.Close()
-	it.Seek(append(append([]byte{}, ledgerPrefix...), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff))
-	if !it.ValidForPrefix(ledgerPrefix) {
+	last, upTo := append(append([]byte{}, ledgerPrefix...), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff), ledgerPrefix
+	it.Seek(last)
+	found := it.ValidForPrefix(ledgerPrefix)
+	if found {
+		upTo = it.Item().Key()
+	}
+	if err := s.blocks.scan(last, o).to(upTo); err != nil {
+		return Ledger{}, err
+	}
+	if !found {
 		if at < math.MaxUint64 { // Badger's MaxVersion is not for stores that are written to
 			return Ledger{}, nil
 		}
@@ -192,6 +204,7 @@ func (s *Store) Retire(ctx context.Context) error {
 			defer close(s.closed)
 			<-s.readers.drained
 			s.awaitSpace()
+			s.blocks.close()
 			if s.closing = errors.Join(s.witness.close(), s.db.Close()); s.closing == nil {
 				s.noteAllFiles()
 			}

@@ -1,0 +1,177 @@
+package storage
+
+import (
+	"bytes"
+	"errors"
+	"path/filepath"
+	"slices"
+	"sort"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/y"
+)
+
+// blockCheck checks what a read went by in Badger's table files, before its answer is
+// believed: each block against its checksum, and a table's index, with its filter, once
+// in a second.
+//
+// Badger does so when it opens a table, and not again (see badgerOptions). A bit that
+// rots later can hide the newest version of a key, which Badger then answers with the
+// one before: sound by its envelope, and wrong. The check reads the same pages of the
+// system's cache that Badger has mapped, by pread: Badger cuts a table that it removes to
+// nothing, and a mapping of it would be a SIGBUS.
+type blockCheck struct {
+	table, dir string
+	tables     func() []badger.TableInfo
+	mu         sync.Mutex // one brings the set up to date
+	set        atomic.Pointer[tableSet]
+}
+
+// newBlockCheck is for an open store. One in the making is read as a whole, and held
+// against its ledger, before it serves.
+func newBlockCheck(s *Store) *blockCheck {
+	g := &blockCheck{table: s.table, dir: s.dir, tables: s.db.Tables}
+	if s.opts.making {
+		g.tables = func() []badger.TableInfo { return nil }
+	}
+	return g
+}
+
+// blockCheckEvery is how old the set of tables may be, and the check of an index. A table
+// that is not in it yet was written just now.
+const blockCheckEvery = time.Second
+
+// tableSet is the store's tables at a moment, by level, in the order of their keys (on
+// level 0 these overlap).
+type tableSet struct {
+	at     time.Time
+	levels [maxLevels][]*openTable
+}
+
+// errTableGone says that a table was removed while it was checked.
+var errTableGone = errors.New("table removed")
+
+func (g *blockCheck) damage(t *openTable, at int64, problem string) error {
+	return &DamageError{Table: g.table, File: t.path, Offset: at, Problem: problem + "; restore the table"}
+}
+
+// get checks what [badger.Txn.Get] goes by for the key, as of the version.
+func (g *blockCheck) get(key []byte, v Version) error {
+	seek := y.KeyWithTs(key, uint64(v))
+	hash := y.Hash(key)
+	return g.try(func(set *tableSet) error {
+		for level, tables := range set.levels {
+			i := 0
+			if level > 0 {
+				i = sort.Search(len(tables), func(i int) bool { return bytes.Compare(tables[i].last, key) >= 0 })
+			}
+			for _, t := range tables[i:] {
+				if bytes.Compare(t.first, key) > 0 {
+					if level > 0 {
+						break
+					}
+					continue
+				}
+				if bytes.Compare(t.last, key) < 0 {
+					continue
+				}
+				if err := g.seek(t, seek, hash); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// seek checks the block in which a table has the key, at its version or an older one.
+func (g *blockCheck) seek(t *openTable, key []byte, hash uint32) error {
+	x, err := g.indexOf(t)
+	if err != nil || x.blocks == 0 {
+		return err
+	}
+	if f := x.fb.BloomFilterBytes(); len(f) > 0 && !y.Filter(f).MayContain(hash) {
+		return nil
+	}
+	i := sort.Search(x.blocks, func(i int) bool { return y.CompareKeys(x.block(i).key, key) > 0 })
+	if i > 0 {
+		if err := g.block(t, x, i-1); err != nil {
+			return err
+		}
+	}
+	if i < x.blocks && y.SameKey(x.block(i).key, key) {
+		return g.block(t, x, i)
+	}
+	return nil
+}
+
+// try runs f with the tables that there are, and once more when one of them was removed
+// meanwhile.
+func (g *blockCheck) try(f func(*tableSet) error) error {
+	set := g.current()
+	for {
+		err := f(set)
+		if !errors.Is(err, errTableGone) {
+			return err
+		}
+		set = g.renew(set)
+	}
+}
+
+// current returns the set, brought up to date where it is old.
+func (g *blockCheck) current() *tableSet {
+	set := g.set.Load()
+	if set == nil || time.Since(set.at) > blockCheckEvery {
+		return g.renew(set)
+	}
+	return set
+}
+
+// renew replaces the set that was found old.
+func (g *blockCheck) renew(old *tableSet) *tableSet {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now := g.set.Load(); now != old {
+		return now
+	}
+	open := map[uint64]*openTable{}
+	if old != nil {
+		for _, tables := range old.levels {
+			for _, t := range tables {
+				open[t.id] = t
+			}
+		}
+	}
+	set := &tableSet{at: time.Now()}
+	for _, info := range g.tables() {
+		t := open[info.ID]
+		delete(open, info.ID)
+		if t == nil {
+			t = &openTable{id: info.ID, path: filepath.Join(g.dir, TableName(info.ID)), first: y.ParseKey(info.Left),
+				last: y.ParseKey(info.Right), newest: Version(info.MaxVersion)}
+		}
+		set.levels[info.Level] = append(set.levels[info.Level], t)
+	}
+	for _, tables := range set.levels[1:] {
+		slices.SortFunc(tables, func(a, b *openTable) int { return bytes.Compare(a.first, b.first) })
+	}
+	g.set.Store(set)
+	for _, t := range open {
+		t.close() // whoever reads it finds it gone
+	}
+	return set
+}
+
+// close lets go of the files.
+func (g *blockCheck) close() {
+	if set := g.set.Load(); set != nil {
+		for _, tables := range set.levels {
+			for _, t := range tables {
+				t.close()
+			}
+		}
+	}
+}

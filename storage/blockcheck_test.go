@@ -1,0 +1,157 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// rotten is a store of keys that were each written three times, a table for each.
+func rotten(t *testing.T) (ts *testStore, files []string, want map[string]string) {
+	ts, want = newStore(t), map[string]string{}
+	for round := range 3 {
+		var b Batch
+		for i := range 300 {
+			key, value := fmt.Sprintf("key-%03d", i), fmt.Sprintf("value %d of %d", round, i)
+			b = append(b, Op{Key: []byte(key), Value: []byte(value)})
+			want[key] = value
+		}
+		require.NoError(t, ts.commit(b))
+		ts.reopen()
+	}
+	files, err := filepath.Glob(filepath.Join(ts.Dir(), "*.sst"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	return ts, files, want
+}
+
+// honest reads in all ways, and fails at what was never so; it says whether damage was found.
+func (ts *testStore) honest(want map[string]string) (found bool) {
+	ts.t.Helper()
+	damaged := func(err error) bool {
+		require.True(ts.t, err == nil || errors.Is(err, ErrDamaged), "%v", err)
+		found = found || err != nil
+		return err != nil
+	}
+	for key, value := range want {
+		if r, err := ts.Get([]byte(key)); !damaged(err) {
+			require.Equal(ts.t, value, string(r.Value))
+		}
+	}
+	_, err := ts.Get([]byte("key-1234"))
+	if !errors.Is(err, ErrNotFound) {
+		damaged(err)
+	}
+	l, err := ts.Lease()
+	require.NoError(ts.t, err)
+	defer l.Release()
+	for _, r := range []Range{{}, {Reverse: true}, {Prefix: []byte("key-1")}, {Prefix: []byte("key-2"), Reverse: true},
+		{From: []byte("key-050"), To: []byte("key-250"), Limit: 70}, {From: []byte("key-050"), To: []byte("key-250"), Limit: 70, Reverse: true}} {
+		at, keys := 0, r.in(want)
+		for rec, err := range l.Scan(r) {
+			if damaged(err) {
+				at = -1
+				break
+			}
+			require.Less(ts.t, at, len(keys))
+			require.Equal(ts.t, keys[at], string(rec.Key), "%+v", r)
+			require.Equal(ts.t, want[keys[at]], string(rec.Value))
+			at++
+		}
+		require.True(ts.t, at < 0 || at == len(keys), "%d records of %d in %+v", at, len(keys), r)
+	}
+	return found
+}
+
+// in returns the keys of the range in their order.
+func (r *Range) in(want map[string]string) (keys []string) {
+	for key := range want {
+		if r.holds([]byte(key)) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	if r.Reverse {
+		slices.Reverse(keys)
+	}
+	if r.Limit > 0 {
+		keys = keys[:min(r.Limit, len(keys))]
+	}
+	return keys
+}
+
+// A bit that rots in a table file while the store is open never shows an older value,
+// and hides nothing from a scan that ends well: Badger alone does both.
+func TestBitsThatRotUnderAnOpenStore(t *testing.T) {
+	ts, files, want := rotten(t)
+	require.False(t, ts.honest(want))
+	found, flips := 0, 0
+	for _, file := range files {
+		f, err := os.OpenFile(file, os.O_RDWR, 0)
+		require.NoError(t, err)
+		info, err := f.Stat()
+		require.NoError(t, err)
+		for at := int64(0); at < info.Size(); at += max(info.Size()/40, 1) {
+			var b [1]byte
+			_, err := f.ReadAt(b[:], at)
+			require.NoError(t, err)
+			_, err = f.WriteAt([]byte{b[0] ^ 1<<(at%8)}, at)
+			require.NoError(t, err)
+			ts.blocks.forget() // that it has looked at the indexes within a second
+			if flips++; ts.honest(want) {
+				found++
+			}
+			_, err = f.WriteAt(b[:], at)
+			require.NoError(t, err)
+		}
+		require.NoError(t, f.Close())
+	}
+	ts.blocks.forget()
+	require.False(t, ts.honest(want))
+	require.Greater(t, found, flips/2)
+	t.Logf("%d flips in %d files, %d were found", flips, len(files), found)
+}
+
+// forget makes the next read look anew at all.
+func (g *blockCheck) forget() {
+	g.close()
+	g.set.Store(nil)
+}
+
+// Tables that compactions remove under reads are not taken for damage, and what they
+// write is checked like any other.
+func TestBlockChecksBesideCompactions(t *testing.T) {
+	ts := &testStore{t: t, v: VersionAt(time.Now()), Store: smallStore(t, t.TempDir())}
+	want := map[string]string{}
+	for round := range 12 {
+		var b Batch
+		for i := range 1000 {
+			key, value := fmt.Sprintf("key-%03d", (i*7+round)%1000), fmt.Sprintf("value %d of %0100d", round, i)
+			b = append(b, Op{Key: []byte(key), Value: []byte(value)})
+			want[key] = value
+			if len(b) == 100 {
+				require.NoError(t, ts.commit(b))
+				b = nil
+			}
+		}
+		require.False(t, ts.honest(want))
+	}
+	require.NotEmpty(t, ts.db.Tables())
+	done := make(chan error, 1)
+	go func() { done <- ts.db.Flatten(2) }()
+	for flattened := false; !flattened; {
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+			flattened = true
+		default:
+		}
+		require.False(t, ts.honest(want))
+	}
+}

@@ -1,0 +1,152 @@
+package storage
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// openTable is one of Badger's table files.
+type openTable struct {
+	id          uint64
+	path        string
+	first, last []byte // keys, without their version
+	newest      Version
+
+	mu      sync.Mutex // of what follows, while that is written
+	file    *os.File   // once it is read
+	size    int64
+	closed  bool
+	tail    []byte // index and footer
+	index   tableIndex
+	checked time.Time // the index, last
+}
+
+func (t *openTable) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed = true; t.file != nil {
+		_ = t.file.Close()
+	}
+}
+
+// open opens the file, if it is not.
+func (t *openTable) open() error {
+	if t.file != nil || t.closed {
+		return nil
+	}
+	f, err := os.Open(t.path)
+	if err != nil {
+		return err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	t.file, t.size = f, st.Size()
+	return nil
+}
+
+// indexOf returns the table's index, which was checked within the last second. It is
+// empty where the file cannot be opened, as when the process has no more files to open:
+// Badger has it open, and its answers are good for reads as ever, but go unchecked.
+func (g *blockCheck) indexOf(t *openTable) (_ *tableIndex, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil, errTableGone
+	}
+	if err := t.open(); err != nil {
+		if g.gone(t) {
+			return nil, errTableGone
+		}
+		return &tableIndex{}, nil
+	}
+	if now := time.Now(); t.tail == nil || now.Sub(t.checked) > blockCheckEvery {
+		defer func() {
+			if p := recover(); p != nil { // flatbuffers do not check bounds
+				err = g.damage(t, 0, "the index cannot be read: "+fmt.Sprint(p))
+			}
+		}()
+		if err := g.readIndex(t); err != nil {
+			return nil, err
+		}
+		t.checked = now
+	}
+	return &t.index, nil
+}
+
+func (g *blockCheck) readIndex(t *openTable) error {
+	if t.tail != nil {
+		now := make([]byte, len(t.tail))
+		if err := g.read(t, now, t.size-int64(len(now))); err != nil {
+			return err
+		}
+		if !bytes.Equal(now, t.tail) {
+			return g.damage(t, t.index.end, "the index is not what it was")
+		}
+		return nil
+	}
+	c := &tableCheck{source: source{r: t.file, size: t.size}}
+	if err := c.readIndex(); err != nil {
+		var damage *DamageError
+		if !errors.As(err, &damage) || g.gone(t) {
+			return g.readError(t, err)
+		}
+		return g.damage(t, damage.Offset, damage.Problem)
+	}
+	t.tail, t.index = c.tail, c.index
+	return nil
+}
+
+var blockBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// block checks one block of a table against its checksum.
+func (g *blockCheck) block(t *openTable, x *tableIndex, i int) error {
+	b := x.block(i)
+	if b.length == 0 || b.length > maxBlockBytes {
+		return g.damage(t, int64(b.offset), "the index makes no sense")
+	}
+	buf := blockBuffers.Get().(*[]byte)
+	defer blockBuffers.Put(buf)
+	*buf = grow(*buf, int(b.length))
+	if err := g.read(t, *buf, int64(b.offset)); err != nil {
+		return err
+	}
+	if data, sum, ok := splitSum(*buf); !ok || !bytes.Equal(sum, checksum(data)) {
+		return g.damage(t, int64(b.offset), "a block does not match its checksum")
+	}
+	return nil
+}
+
+func (g *blockCheck) read(t *openTable, b []byte, at int64) error {
+	n, err := t.file.ReadAt(b, at)
+	if n == len(b) {
+		return nil
+	}
+	return g.readError(t, cmp.Or(err, io.ErrUnexpectedEOF))
+}
+
+// readError tells a table that was removed from one that cannot be read.
+func (g *blockCheck) readError(t *openTable, err error) error {
+	switch {
+	case errors.Is(err, os.ErrClosed) || g.gone(t):
+		return errTableGone
+	case ofSystem(err):
+		return fmt.Errorf("table %s: %w: %s cannot be read: %w", g.table, ErrUnavailable, t.path, err)
+	}
+	return g.damage(t, 0, "the file is cut short")
+}
+
+// gone says whether Badger has removed the table.
+func (g *blockCheck) gone(t *openTable) bool {
+	return !slices.ContainsFunc(g.tables(), func(info badger.TableInfo) bool { return info.ID == t.id })
+}
