@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dgraph-io/badger/v4"
 	"github.com/stretchr/testify/require"
 )
 
@@ -153,5 +155,67 @@ func TestBlockChecksBesideCompactions(t *testing.T) {
 		default:
 		}
 		require.False(t, ts.honest(want))
+	}
+}
+
+// BenchmarkCheckedReads is what the check costs reads of 50 MB in Badger's tables that the
+// system has in memory, and writes, which read what they replace.
+func BenchmarkCheckedReads(b *testing.B) {
+	dir := b.TempDir()
+	s, err := Create(dir, "things", Options{MinFree: -1, Unsynced: true})
+	require.NoError(b, err)
+	const batches, each = 500, 400
+	key := func(i int) []byte { return fmt.Appendf(nil, "key-%06d", i*7919%(batches*each)) }
+	v := VersionAt(time.Now())
+	commit := func(from, n int) {
+		var batch Batch
+		for i := range n {
+			batch = append(batch, Op{Key: key(from + i), Value: make([]byte, 256)})
+		}
+		v++
+		_, err := s.Commit(v, []Batch{batch})
+		require.NoError(b, err)
+	}
+	for i := range batches {
+		commit(i*each, each)
+	}
+	require.NoError(b, s.Close(context.Background()))
+	for _, checked := range []bool{true, false} {
+		b.Run(fmt.Sprintf("checked=%v", checked), func(b *testing.B) {
+			var err error
+			s, err = Open(dir, "things", Options{MinFree: -1, Unsynced: true})
+			require.NoError(b, err)
+			defer func() { require.NoError(b, s.Close(context.Background())) }()
+			if tables := s.blocks.tables; !checked {
+				s.blocks.close()
+				s.blocks = newBlockCheck(s)
+				s.blocks.tables = func() []badger.TableInfo { return nil }
+				require.NotEmpty(b, tables())
+			}
+			n := 0
+			b.Run("get", func(b *testing.B) {
+				for b.Loop() {
+					_, err := s.Get(key(n))
+					require.NoError(b, err)
+					n++
+				}
+			})
+			b.Run("scan", func(b *testing.B) {
+				for b.Loop() {
+					l, err := s.Lease()
+					require.NoError(b, err)
+					for _, err := range l.Scan(Range{}) {
+						require.NoError(b, err)
+					}
+					l.Release()
+				}
+			})
+			b.Run("commit", func(b *testing.B) {
+				for b.Loop() {
+					commit(n, 1)
+					n++
+				}
+			})
+		})
 	}
 }
