@@ -40,15 +40,20 @@ func newBlockCheck(s *Store) *blockCheck {
 	return g
 }
 
-// blockCheckEvery is how old the set of tables may be, and the check of an index. A table
-// that is not in it yet was written just now.
-const blockCheckEvery = time.Second
+const (
+	// tableSetEvery is how old the set of tables may be when a read begins. A table that
+	// is not in it was written within that time.
+	tableSetEvery = 100 * time.Millisecond
+	// indexCheckEvery is how old the check of a table's index may be.
+	indexCheckEvery = time.Second
+)
 
 // tableSet is the store's tables at a moment, by level, in the order of their keys (on
 // level 0 these overlap).
 type tableSet struct {
 	at     time.Time
 	levels [maxLevels][]*openTable
+	users  int // scans, and one while it is the latest; of blockCheck.mu
 }
 
 // errTableGone says that a table was removed while it was checked.
@@ -121,34 +126,39 @@ func (g *blockCheck) try(f func(*tableSet) error) error {
 	}
 }
 
-// current returns the set, brought up to date where it is old.
+// current returns the set, brought up to date where it is old and nobody else does so.
 func (g *blockCheck) current() *tableSet {
 	set := g.set.Load()
-	if set == nil || time.Since(set.at) > blockCheckEvery {
-		return g.renew(set)
+	if set != nil && time.Since(set.at) <= tableSetEvery {
+		return set
 	}
-	return set
+	if set == nil {
+		g.mu.Lock()
+	} else if !g.mu.TryLock() {
+		return set
+	}
+	defer g.mu.Unlock()
+	return g.renewed(set)
 }
 
 // renew replaces the set that was found old.
 func (g *blockCheck) renew(old *tableSet) *tableSet {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return g.renewed(old)
+}
+
+func (g *blockCheck) renewed(old *tableSet) *tableSet {
 	if now := g.set.Load(); now != old {
 		return now
 	}
 	open := map[uint64]*openTable{}
 	if old != nil {
-		for _, tables := range old.levels {
-			for _, t := range tables {
-				open[t.id] = t
-			}
-		}
+		old.each(func(t *openTable) { open[t.id] = t })
 	}
-	set := &tableSet{at: time.Now()}
+	set := &tableSet{at: time.Now(), users: 1}
 	for _, info := range g.tables() {
 		t := open[info.ID]
-		delete(open, info.ID)
 		if t == nil {
 			t = &openTable{id: info.ID, path: filepath.Join(g.dir, TableName(info.ID)), first: y.ParseKey(info.Left),
 				last: y.ParseKey(info.Right), newest: Version(info.MaxVersion)}
@@ -158,20 +168,62 @@ func (g *blockCheck) renew(old *tableSet) *tableSet {
 	for _, tables := range set.levels[1:] {
 		slices.SortFunc(tables, func(a, b *openTable) int { return bytes.Compare(a.first, b.first) })
 	}
+	set.each(func(t *openTable) { t.sets++ })
 	g.set.Store(set)
-	for _, t := range open {
-		t.close() // whoever reads it finds it gone
+	if old != nil {
+		old.drop()
 	}
 	return set
+}
+
+// hold returns a set for a scan, whose tables stay open until it is released: Badger's
+// iterator reads them to its end, also when a compaction has replaced them. old is one
+// that was released, as a table of it was gone.
+func (g *blockCheck) hold(old *tableSet) *tableSet {
+	for {
+		set := g.current()
+		if set == old {
+			set = g.renew(old)
+		}
+		g.mu.Lock()
+		if set.users > 0 {
+			set.users++
+			g.mu.Unlock()
+			return set
+		}
+		g.mu.Unlock()
+	}
+}
+
+func (g *blockCheck) release(set *tableSet) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	set.drop()
+}
+
+// drop closes what nobody uses any more. Who reads it without a hold finds it gone.
+func (s *tableSet) drop() {
+	if s.users--; s.users > 0 {
+		return
+	}
+	s.each(func(t *openTable) {
+		if t.sets--; t.sets == 0 {
+			t.close()
+		}
+	})
+}
+
+func (s *tableSet) each(f func(*openTable)) {
+	for _, tables := range s.levels {
+		for _, t := range tables {
+			f(t)
+		}
+	}
 }
 
 // close lets go of the files.
 func (g *blockCheck) close() {
 	if set := g.set.Load(); set != nil {
-		for _, tables := range set.levels {
-			for _, t := range tables {
-				t.close()
-			}
-		}
+		set.each((*openTable).close)
 	}
 }

@@ -1,9 +1,11 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -132,16 +134,7 @@ func TestBlockChecksBesideCompactions(t *testing.T) {
 	ts := &testStore{t: t, v: VersionAt(time.Now()), Store: smallStore(t, t.TempDir())}
 	want := map[string]string{}
 	for round := range 12 {
-		var b Batch
-		for i := range 1000 {
-			key, value := fmt.Sprintf("key-%03d", (i*7+round)%1000), fmt.Sprintf("value %d of %0100d", round, i)
-			b = append(b, Op{Key: []byte(key), Value: []byte(value)})
-			want[key] = value
-			if len(b) == 100 {
-				require.NoError(t, ts.commit(b))
-				b = nil
-			}
-		}
+		ts.rewrite(round, want)
 		require.False(t, ts.honest(want))
 	}
 	require.NotEmpty(t, ts.db.Tables())
@@ -156,6 +149,73 @@ func TestBlockChecksBesideCompactions(t *testing.T) {
 		}
 		require.False(t, ts.honest(want))
 	}
+}
+
+// rewrite writes all of a thousand keys.
+func (ts *testStore) rewrite(round int, want map[string]string) {
+	var b Batch
+	for i := range 1000 {
+		key, value := fmt.Sprintf("key-%03d", (i*7+round)%1000), fmt.Sprintf("value %d of %0100d", round, i)
+		b = append(b, Op{Key: []byte(key), Value: []byte(value)})
+		want[key] = value
+		if len(b) == 100 {
+			require.NoError(ts.t, ts.commit(b))
+			b = nil
+		}
+	}
+}
+
+// A scan reads the tables that were there when it began, and so does its check: here of
+// older versions, which a scan passes by and nothing else looks at.
+func TestAScanChecksWhatACompactionReplaced(t *testing.T) {
+	for _, reverse := range []bool{false, true} {
+		t.Run(fmt.Sprintf("reverse=%v", reverse), func(t *testing.T) {
+			ts := &testStore{t: t, v: VersionAt(time.Now()), Store: smallStore(t, t.TempDir())}
+			for round := range 12 {
+				ts.rewrite(round, map[string]string{})
+			}
+			l, err := ts.Lease()
+			require.NoError(t, err)
+			defer l.Release()
+			next, stop := iter.Pull2(l.Scan(Range{Reverse: reverse}))
+			defer stop()
+			_, err, _ = next()
+			require.NoError(t, err)
+			old := ts.db.Tables()
+			require.NoError(t, ts.db.Flatten(2))
+			ts.blocks.renew(ts.blocks.set.Load())
+			spoilt := 0
+			for _, info := range old {
+				if !slices.ContainsFunc(ts.db.Tables(), func(i badger.TableInfo) bool { return i.ID == info.ID }) {
+					spoilt += spoil(t, filepath.Join(ts.Dir(), TableName(info.ID)), "value 3 of 0000")
+				}
+			}
+			require.Greater(t, spoilt, 100)
+			for more := true; err == nil && more; {
+				_, err, more = next()
+			}
+			require.ErrorContains(t, err, "a block does not match its checksum")
+		})
+	}
+}
+
+// spoil flips a bit behind each place of the file that has the text.
+func spoil(t *testing.T, file, text string) (n int) {
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	require.NoError(t, err)
+	for at := 0; ; n++ {
+		i := bytes.Index(data[at:], []byte(text))
+		if i < 0 {
+			break
+		}
+		at += i + len(text)
+		_, err = f.WriteAt([]byte{data[at] ^ 1}, int64(at))
+		require.NoError(t, err)
+	}
+	require.NoError(t, f.Close())
+	return n
 }
 
 // BenchmarkCheckedReads is what the check costs reads of 50 MB in Badger's tables that the

@@ -38,14 +38,24 @@ func (c *scanCheck) to(key []byte) error {
 		if !errors.Is(err, errTableGone) {
 			return err
 		}
-		c.set = c.g.renew(c.set)
+		gone := c.set
+		c.end()
+		c.set = c.g.hold(gone)
 		c.left = cursors{}
+	}
+}
+
+// end lets go of the tables.
+func (c *scanCheck) end() {
+	if c.set != nil {
+		c.g.release(c.set)
+		c.set = nil
 	}
 }
 
 func (c *scanCheck) advance(key []byte) error {
 	if c.set == nil {
-		c.set = c.g.current()
+		c.set = c.g.hold(nil)
 	}
 	if c.left.order == nil {
 		if err := c.begin(); err != nil {
@@ -53,6 +63,7 @@ func (c *scanCheck) advance(key []byte) error {
 		}
 	}
 	for len(c.left.list) > 0 && c.reaches(key, c.left.list[0].bound) {
+		c.from = append(c.from[:0], c.left.list[0].bound...) // from here on, should a table go
 		if err := c.step(&c.left.list[0]); err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ type openTable struct {
 	path        string
 	first, last []byte // keys, without their version
 	newest      Version
+	sets        int // that have it; of blockCheck.mu
 
 	mu      sync.Mutex // of what follows, while that is written
 	file    *os.File   // once it is read
@@ -27,7 +28,7 @@ type openTable struct {
 	closed  bool
 	tail    []byte // index and footer
 	index   tableIndex
-	checked time.Time // the index, last
+	checked time.Time // when the index was, or could not be
 }
 
 func (t *openTable) close() {
@@ -58,43 +59,56 @@ func (t *openTable) open() error {
 // indexOf returns the table's index, which was checked within the last second. It is
 // empty where the file cannot be opened, as when the process has no more files to open:
 // Badger has it open, and its answers are good for reads as ever, but go unchecked.
-func (g *blockCheck) indexOf(t *openTable) (_ *tableIndex, err error) {
+func (g *blockCheck) indexOf(t *openTable) (x *tableIndex, err error) {
+	if x, err = g.index(t); x != nil || err != nil {
+		return x, err
+	}
+	if err := g.sameIndex(t); err != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.checked = time.Time{} // the next one finds it too
+		return nil, err
+	}
+	return &t.index, nil
+}
+
+// index returns the table's index, nil where it has to be checked again.
+func (g *blockCheck) index(t *openTable) (_ *tableIndex, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed {
+	now := time.Now()
+	fresh := now.Sub(t.checked) <= indexCheckEvery
+	switch {
+	case t.closed:
 		return nil, errTableGone
+	case t.tail != nil && fresh:
+		return &t.index, nil
+	case t.tail != nil:
+		t.checked = now // by whoever comes first
+		return nil, nil
+	case t.file == nil && fresh:
+		return &tableIndex{}, nil
 	}
 	if err := t.open(); err != nil {
 		if g.gone(t) {
 			return nil, errTableGone
 		}
+		t.checked = now
 		return &tableIndex{}, nil
 	}
-	if now := time.Now(); t.tail == nil || now.Sub(t.checked) > blockCheckEvery {
-		defer func() {
-			if p := recover(); p != nil { // flatbuffers do not check bounds
-				err = g.damage(t, 0, "the index cannot be read: "+fmt.Sprint(p))
-			}
-		}()
-		if err := g.readIndex(t); err != nil {
-			return nil, err
+	defer func() {
+		if p := recover(); p != nil { // flatbuffers do not check bounds
+			err = g.damage(t, 0, "the index cannot be read: "+fmt.Sprint(p))
 		}
-		t.checked = now
+	}()
+	if err := g.readIndex(t); err != nil {
+		return nil, err
 	}
+	t.checked = now
 	return &t.index, nil
 }
 
 func (g *blockCheck) readIndex(t *openTable) error {
-	if t.tail != nil {
-		now := make([]byte, len(t.tail))
-		if err := g.read(t, now, t.size-int64(len(now))); err != nil {
-			return err
-		}
-		if !bytes.Equal(now, t.tail) {
-			return g.damage(t, t.index.end, "the index is not what it was")
-		}
-		return nil
-	}
 	c := &tableCheck{source: source{r: t.file, size: t.size}}
 	if err := c.readIndex(); err != nil {
 		var damage *DamageError
@@ -104,6 +118,24 @@ func (g *blockCheck) readIndex(t *openTable) error {
 		return g.damage(t, damage.Offset, damage.Problem)
 	}
 	t.tail, t.index = c.tail, c.index
+	return nil
+}
+
+// sameIndex compares the index with what it was.
+func (g *blockCheck) sameIndex(t *openTable) error {
+	buf := blockBuffers.Get().(*[]byte)
+	defer blockBuffers.Put(buf)
+	at := t.size - int64(len(t.tail))
+	for part := range slices.Chunk(t.tail, 64<<10) {
+		*buf = grow(*buf, len(part))
+		if err := g.read(t, *buf, at); err != nil {
+			return err
+		}
+		if !bytes.Equal(*buf, part) {
+			return g.damage(t, t.index.end, "the index is not what it was")
+		}
+		at += int64(len(part))
+	}
 	return nil
 }
 

@@ -19,7 +19,13 @@ func openBadger(dir, table string, b badger.Options) (*badger.DB, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("table %s: %w", table, err)
 	}
-	if err := enoughFiles(dir, table, len(names)+spareFiles); err != nil {
+	n := len(names) + spareFiles
+	for _, e := range names {
+		if filepath.Ext(e.Name()) == ".sst" {
+			n++ // which the check of what is read opens once more
+		}
+	}
+	if err := enoughFiles(dir, table, n); err != nil {
 		return nil, err
 	}
 	db, err := badger.OpenManaged(b)

@@ -242,9 +242,10 @@ func (l *Lease) items(o badger.IteratorOptions, seek []byte) iter.Seq2[*badger.I
 			begin = seek
 		}
 		check := l.s.blocks.scan(begin, o)
+		defer check.end()
 		for item, err := range l.s.walk(it, o.Prefix, seek) {
 			if err == nil {
-				err = check.to(item.Key())
+				err = l.s.checked(check, item.Key())
 			}
 			if err != nil {
 				yield(nil, err)
@@ -254,10 +255,16 @@ func (l *Lease) items(o badger.IteratorOptions, seek []byte) iter.Seq2[*badger.I
 				return
 			}
 		}
-		if err := check.to(end); err != nil {
+		if err := l.s.checked(check, end); err != nil {
 			yield(nil, err)
 		}
 	}
+}
+
+// checked is [scanCheck.to], which asks Badger for its tables.
+func (s *Store) checked(check *scanCheck, upTo []byte) (err error) {
+	defer s.caught(&err)
+	return check.to(upTo)
 }
 
 // walk yields what an open iterator has, from seek on or from its start.

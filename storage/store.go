@@ -131,7 +131,9 @@ func (s *Store) ledgerAt(at Version) (l Ledger, err error) {
 	if found {
 		upTo = it.Item().Key()
 	}
-	if err := s.blocks.scan(last, o).to(upTo); err != nil {
+	check := s.blocks.scan(last, o)
+	defer check.end()
+	if err := check.to(upTo); err != nil {
 		return Ledger{}, err
 	}
 	if !found {

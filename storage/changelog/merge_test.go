@@ -88,7 +88,11 @@ func TestMergeForgetsNoRestore(t *testing.T) {
 	clear(l.known)
 	got, err = l.Restores(t.Context(), "a")
 	require.NoError(t, err)
-	require.Equal(t, []Restore{{0, 13}}, got, "of a damaged one what its head says")
+	require.Equal(t, append(want, Restore{0, 13}), got, "of a damaged one what can be read, and what its head says")
+	require.NoError(t, os.Remove(file))
+	got, err = l.Restores(t.Context(), "a")
+	require.NoError(t, err)
+	require.Equal(t, []Restore{{0, 13}}, got, "of a lost one what its head says")
 }
 
 func TestMergeIsTiered(t *testing.T) {

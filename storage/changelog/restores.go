@@ -2,7 +2,9 @@ package changelog
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"syscall"
 
 	"github.com/brockdb/brock/storage"
 )
@@ -16,11 +18,12 @@ type restoresOf struct{ segment, table string }
 
 // Restores returns the table's restores that the log has, oldest first. The head of a
 // segment tells that it has some, its commits tell which: they are read once. Of a
-// segment that is damaged it returns what the head tells, the lowest version that was
-// restored and the last restore.
+// segment that is damaged or gone it returns what can be read, and what the head tells:
+// the lowest version that was restored and the last restore. Errors are of ctx, and of a
+// segment that cannot be read for now.
 func (l *Log) Restores(ctx context.Context, table string) (all []Restore, err error) {
 	for range 20 { // a merge may replace what is being read
-		if all, err = l.restores(ctx, table); !isMissing(err) {
+		if all, err = l.restores(ctx, table, false); !isMissing(err) {
 			return all, err
 		}
 		if l.readOnly {
@@ -29,10 +32,10 @@ func (l *Log) Restores(ctx context.Context, table string) (all []Restore, err er
 			}
 		}
 	}
-	return nil, err
+	return l.restores(ctx, table, true)
 }
 
-func (l *Log) restores(ctx context.Context, table string) (all []Restore, err error) {
+func (l *Log) restores(ctx context.Context, table string, lost bool) (all []Restore, err error) {
 	for _, s := range l.Segments() {
 		t, ok := s.Table(table)
 		if !ok || t.Restored == 0 {
@@ -41,23 +44,31 @@ func (l *Log) restores(ctx context.Context, table string) (all []Restore, err er
 		l.mu.Lock()
 		found, known := l.known[restoresOf{s.Name, table}]
 		l.mu.Unlock()
-		if !known {
-			found, err = l.readRestores(ctx, step{s, t})
-			if cause := ctx.Err(); cause != nil {
-				return nil, cause
-			}
-			if isMissing(err) {
-				return nil, err
-			}
-			if err != nil {
-				found = []Restore{{t.Restored - 1, t.RestoredAt}}
-			} else {
-				l.know(restoresOf{s.Name, table}, found)
-			}
+		if known {
+			all = append(all, found...)
+			continue
+		}
+		found, err = l.readRestores(ctx, step{s, t})
+		switch cause := ctx.Err(); {
+		case cause != nil:
+			return nil, cause
+		case err == nil:
+			l.know(restoresOf{s.Name, table}, found)
+		case isMissing(err) && !lost || !isMissing(err) && ofSystem(err):
+			return nil, err
+		default:
+			found = append(found, Restore{t.Restored - 1, t.RestoredAt})
 		}
 		all = append(all, found...)
 	}
 	return all, nil
+}
+
+// ofSystem says that an error tells nothing about what is stored, but that it cannot be
+// read for now.
+func ofSystem(err error) bool {
+	var no syscall.Errno
+	return errors.As(err, &no)
 }
 
 func (l *Log) readRestores(ctx context.Context, s step) (found []Restore, err error) {

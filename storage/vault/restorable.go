@@ -28,8 +28,8 @@ func (v *Vault) born() storage.Version {
 
 // restorable: a stretch of the log counts from the oldest snapshot in it, or from
 // the vault's own begin where it is the table's. What comes after a restore, up to the
-// next snapshot, counts where what was restored still does: retention keeps that for the
-// window only.
+// next snapshot or restore, counts where what was restored still does: retention keeps
+// that for the window only.
 func (v *Vault) restorable(table string, snaps []Snapshot) (out []changelog.Range) {
 	for _, r := range v.changes.Ranges(table) {
 		from := storage.MaxVersion
@@ -49,11 +49,14 @@ func (v *Vault) restorable(table string, snaps []Snapshot) (out []changelog.Rang
 	if err != nil {
 		return out // what cannot be read for now may be restorable
 	}
-	for _, r := range restores {
+	for i, r := range restores {
 		if r.From == 0 || covers(out, r.From) || slices.ContainsFunc(snaps, func(s Snapshot) bool { return s.Cut == r.From }) {
 			continue
 		}
 		next := storage.MaxVersion
+		if i+1 < len(restores) {
+			next = restores[i+1].At
+		}
 		for _, s := range snaps {
 			if s.Cut >= r.At {
 				next = min(next, s.Cut)

@@ -36,9 +36,10 @@ func (v *Vault) Retain(ctx context.Context, table string, keep int, window time.
 	if err != nil {
 		return nil, fmt.Errorf("retention of table %s: %w; the next one goes on with it", table, err)
 	}
-	needed := anchors(snaps, v.now(), window)
+	now := v.now()
+	needed := anchors(snaps, now, window)
 	if window > 0 {
-		start := storage.VersionAt(v.now().Add(-window))
+		start := storage.VersionAt(now.Add(-window))
 		keepBegins(needed, v.changes.Ranges(table), snaps, start)
 		if err := v.keepSources(ctx, needed, table, snaps, start); err != nil {
 			return nil, fmt.Errorf("retention of table %s: %w; the next one goes on with it", table, err)

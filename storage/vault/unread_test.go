@@ -4,7 +4,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/brockdb/brock/storage/changelog"
 	"github.com/brockdb/brock/storage/disk/disktest"
 	"github.com/stretchr/testify/require"
 )
@@ -38,6 +40,27 @@ func TestRetentionDoesNotTakeAnUnreadProofForNone(t *testing.T) {
 	}
 	require.Empty(t, retain(t, v, "t", 1))
 	require.Equal(t, snapsAt("t", 1, 0), listed(t, v))
+}
+
+// Nor is a part of the change log: it may tell of a restore whose source is needed.
+func TestRetentionDoesNotTakeAnUnreadLogForOneWithoutRestores(t *testing.T) {
+	tap := disktest.NewTap(&disktest.Mem{}, "/vault")
+	v := openVault(t, tap, "/vault")
+	for _, m := range []int{0, 1, 5, 30} {
+		backup(t, v, m, records(m), "t")
+	}
+	restoring(t, v, changelog.Restore{From: cutAt(0) + 5, At: cutAt(20)}, changelog.Restore{From: 0, At: cutAt(21)})
+	v.now = func() time.Time { return cutAt(30).Time() }
+	for _, verb := range []disktest.Verb{disktest.Open, disktest.Read} {
+		tap.Before(sick(verb, "log/"))
+		removed, err := v.Retain(t.Context(), "t", 1, 5*time.Minute)
+		tap.Before(nil)
+		require.ErrorIs(t, err, syscall.EIO, "%s", verb)
+		require.Empty(t, removed)
+	}
+	_, err := v.Retain(t.Context(), "t", 1, 5*time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, snapsAt("t", 30, 5, 0), listed(t, v))
 }
 
 // What retention removed it tells of, also where the folder's name cannot be asked for

@@ -90,4 +90,12 @@ func TestListLeavesOutWhatARestoreLost(t *testing.T) {
 	got, err := v.Restorable("t")
 	require.NoError(t, err)
 	require.Equal(t, []changelog.Range{{From: cutAt(1), To: cutAt(20) - 1}, {From: cutAt(30), To: cutAt(60)}}, got)
+
+	v = newTestVault(t)
+	backup(t, v, 1, records(1), "t")
+	backup(t, v, 30, records(30), "t")
+	restoring(t, v, changelog.Restore{From: cutAt(0) + 5, At: cutAt(20)}, changelog.Restore{From: 0, At: cutAt(25)})
+	got, err = v.Restorable("t")
+	require.NoError(t, err)
+	require.Equal(t, []changelog.Range{{From: cutAt(1), To: cutAt(20) - 1}, {From: cutAt(25), To: cutAt(60)}}, got, "the last restore counts")
 }
