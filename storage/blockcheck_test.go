@@ -70,6 +70,17 @@ func (ts *testStore) honest(want map[string]string) (found bool) {
 		}
 		require.True(ts.t, at < 0 || at == len(keys), "%d records of %d in %+v", at, len(keys), r)
 	}
+	if l.Ledger.Commits < 10 { // that of many is partly discarded
+		n, sound := uint64(0), true
+		for c, err := range l.History(Ledger{}, MaxVersion) {
+			if sound = !damaged(err); sound {
+				n++
+				require.Equal(ts.t, n, c.Ledger.Commits)
+				require.Empty(ts.t, c.Ledger.Misses(c.Changes))
+			}
+		}
+		require.True(ts.t, !sound || n == l.Ledger.Commits, "%d commits of %d", n, l.Ledger.Commits)
+	}
 	return found
 }
 

@@ -3,6 +3,7 @@ package storage
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -30,6 +31,9 @@ const historyBytes = 32 << 20
 // has not got. Each commit is proven whole by its own ledger, and that none is
 // missing by their count. Where the store has discarded some of it the error is a
 // [GapError]. Memory is bounded; a long history is read in several passes.
+//
+// Since the ledgers prove it, what Badger read is checked only where they do not: of a
+// table file that has rotted the commits before the damage are good.
 func (l *Lease) History(after Ledger, upTo Version) iter.Seq2[Commit, error] {
 	return func(yield func(Commit, error) bool) {
 		upTo = min(upTo, l.Ledger.Version)
@@ -50,24 +54,45 @@ func (l *Lease) History(after Ledger, upTo Version) iter.Seq2[Commit, error] {
 				}
 			}
 			if err != nil {
-				yield(Commit{}, err)
+				yield(Commit{}, l.gapOrDamage(err, after.Version))
 				return
 			}
 		}
 	}
 }
 
-// nextFollows checks that the first commit after upTo is the one that follows: that
-// there was none before it is no sign of one that was discarded.
-func (l *Lease) nextFollows(after Ledger, upTo Version) error {
-	if upTo >= l.Ledger.Version {
-		return nil
+// gapOrDamage tells commits that were discarded from those that damage hides.
+func (l *Lease) gapOrDamage(err error, since Version) error {
+	if !errors.Is(err, ErrGap) {
+		return err
 	}
-	commits, err := l.ledgersAfter(upTo, MaxVersion)
-	if err == nil && (len(commits) == 0 || commits[0].Ledger.Commits != after.Commits+1) {
-		err = &GapError{Table: l.s.table, After: after.Version, Until: upTo, Problem: "commits were discarded"}
+	for _, prefix := range [][]byte{ledgerPrefix, restoredKey, recordPrefix} {
+		for _, damage := range l.items(badger.IteratorOptions{Prefix: prefix, SinceTs: uint64(since), AllVersions: true}, nil) {
+			if damage != nil {
+				return damage
+			}
+		}
 	}
 	return err
+}
+
+// nextFollows checks that the first commit after upTo is the one that follows, or that
+// there was none: that none was found before it is no sign of one that was discarded.
+func (l *Lease) nextFollows(after Ledger, upTo Version) error {
+	last := l.Ledger.Commits
+	if upTo < l.Ledger.Version {
+		commits, err := l.ledgersAfter(upTo, MaxVersion)
+		if err != nil {
+			return err
+		}
+		if last = after.Commits + 1; len(commits) > 0 {
+			last = commits[0].Ledger.Commits - 1
+		}
+	}
+	if last == after.Commits {
+		return nil
+	}
+	return &GapError{Table: l.s.table, After: after.Version, Until: upTo, Problem: "commits were discarded"}
 }
 
 // follows checks that c is the commit after the one that left the ledger, and whole.
@@ -100,7 +125,7 @@ func (l *Lease) window(after Ledger, upTo Version) ([]Commit, error) {
 	}
 	w := &window{commits: commits, sizes: make([]int, len(commits))}
 	o := badger.IteratorOptions{Prefix: recordPrefix, SinceTs: uint64(after.Version), AllVersions: true}
-	for item, err := range l.items(o, nil) {
+	for item, err := range l.unchecked(o) {
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +149,7 @@ func (l *Lease) ledgersAfter(since, upTo Version) (commits []Commit, err error) 
 	const enough = 50_000 // changes; a minute is taken whole, for its key holds them newest first
 	writes, minute := uint64(0), ""
 	o := badger.IteratorOptions{Prefix: ledgerPrefix, SinceTs: uint64(since), AllVersions: true}
-	for item, err := range l.items(o, nil) {
+	for item, err := range l.unchecked(o) {
 		if err != nil {
 			return nil, err
 		}
@@ -164,7 +189,7 @@ func (l *Lease) ledgerOf(item *badger.Item) (led Ledger, err error) {
 // markRestored finds which of the commits were restores.
 func (l *Lease) markRestored(commits []Commit, since Version) error {
 	o := badger.IteratorOptions{Prefix: restoredKey, SinceTs: uint64(since), AllVersions: true}
-	for item, err := range l.items(o, nil) {
+	for item, err := range l.unchecked(o) {
 		if err != nil {
 			return err
 		}

@@ -225,9 +225,21 @@ func (l *Lease) Entries() iter.Seq2[Entry, error] {
 	}
 }
 
-// items yields Badger's items, each when what the iterator went by up to it is checked,
-// and ends when all up to the end is. What Badger throws while it reads becomes damage;
-// what the caller throws passes through.
+// unchecked yields Badger's items to whoever can tell by other means that they are right,
+// and none is missing. What Badger throws while it reads becomes damage; what the caller
+// throws passes through.
+func (l *Lease) unchecked(o badger.IteratorOptions) iter.Seq2[*badger.Item, error] {
+	return func(yield func(*badger.Item, error) bool) {
+		txn := l.s.db.NewTransactionAt(uint64(l.Version), false)
+		defer txn.Discard()
+		it := txn.NewIterator(o)
+		defer it.Close()
+		l.s.walk(it, o.Prefix, nil)(yield)
+	}
+}
+
+// items yields Badger's items as unchecked does, each when what the iterator went by up
+// to it is checked, and ends when all up to the end is.
 func (l *Lease) items(o badger.IteratorOptions, seek []byte) iter.Seq2[*badger.Item, error] {
 	return func(yield func(*badger.Item, error) bool) {
 		txn := l.s.db.NewTransactionAt(uint64(l.Version), false)

@@ -51,13 +51,18 @@ func (s *Store) read(txn *badger.Txn, key []byte) (r Record, h Hash, err error) 
 	if err != nil && !none {
 		return Record{}, Hash{}, s.readError(err)
 	}
+	if !none { // what is wrong with the record says more than that its block is damaged
+		if r, h, err = s.open(item, nil); err != nil {
+			return r, h, err
+		}
+	}
 	if err := s.blocks.get(full, Version(txn.ReadTs())); err != nil {
 		return Record{}, Hash{}, err
 	}
 	if none {
 		return Record{}, Hash{}, ErrNotFound
 	}
-	return s.open(item, nil)
+	return r, h, nil
 }
 
 // open checks an item and returns it as a record whose slices are its own. env,
