@@ -73,6 +73,10 @@ func (c *child) once(i int) {
 	switch c.order.Work {
 	case backups:
 		c.backup([][]string{nil, {"b"}, {"a", "files"}}[i%3]...)
+		if i%8 == 7 { // a snapshot that was proven long ago would hold back the log for ever
+			c.must(c.h.Hub().Drill(c.ctx))
+			c.say("swap")
+		}
 	case files:
 		c.write("files/0", "files") // else compaction would write the same file again
 		c.compact("files")
