@@ -2,11 +2,10 @@ package changelog
 
 import (
 	"context"
-	"errors"
 	"slices"
-	"syscall"
 
 	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/disk"
 )
 
 // Restore is a restore of a table: at version At it became what it was at From, or
@@ -54,7 +53,7 @@ func (l *Log) restores(ctx context.Context, table string, lost bool) (all []Rest
 			return nil, cause
 		case err == nil:
 			l.know(restoresOf{s.Name, table}, found)
-		case isMissing(err) && !lost || !isMissing(err) && ofSystem(err):
+		case isMissing(err) && !lost || disk.IsUnreadable(err):
 			return nil, err
 		default:
 			found = append(found, Restore{t.Restored - 1, t.RestoredAt})
@@ -62,13 +61,6 @@ func (l *Log) restores(ctx context.Context, table string, lost bool) (all []Rest
 		all = append(all, found...)
 	}
 	return all, nil
-}
-
-// ofSystem says that an error tells nothing about what is stored, but that it cannot be
-// read for now.
-func ofSystem(err error) bool {
-	var no syscall.Errno
-	return errors.As(err, &no)
 }
 
 func (l *Log) readRestores(ctx context.Context, s step) (found []Restore, err error) {

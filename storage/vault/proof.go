@@ -4,7 +4,6 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/brockdb/brock/storage"
@@ -81,18 +80,11 @@ func (v *Vault) readProofs(table string) (newest map[string]Proof, unread error)
 		switch {
 		case err == nil && !p.ProvenAt.Before(newest[p.Snapshot].ProvenAt):
 			newest[p.Snapshot] = p
-		case err != nil && !isMissing(err) && ofSystem(err):
+		case err != nil && !isMissing(err) && disk.IsUnreadable(err):
 			unread = errors.Join(unread, err)
 		}
 	}
 	return newest, unread
-}
-
-// ofSystem says that an error tells nothing about what is stored, but that it cannot be
-// read for now.
-func ofSystem(err error) bool {
-	var no syscall.Errno
-	return errors.As(err, &no) && no != syscall.ENOENT
 }
 
 // LastProof returns how long the newest proven restore of the table took, in

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path"
 	"slices"
+
+	"github.com/brockdb/brock/storage/disk"
 )
 
 // readRuns reads all run records.
@@ -58,7 +60,7 @@ func (c *verifier) missing(chosen []string) {
 		case isMissing(err):
 			c.report(m.Table, m.Snapshot, c.v.snapDir(m.Table, m.Snapshot),
 				fmt.Errorf("the snapshot is recorded and is missing, and so is %s, which would say that retention removed it: a copy of its folder, if there is one, can be put back", c.v.relative(c.v.removalFile(m.Table, m.Snapshot))))
-		case err != nil && ofSystem(err): // a damaged one is told of with all records of removals
+		case disk.IsUnreadable(err): // a damaged one is told of with all records of removals
 			c.report(m.Table, m.Snapshot, c.v.removalFile(m.Table, m.Snapshot), err)
 		}
 	}
