@@ -24,7 +24,7 @@ type found struct {
 // two looks in a row find is so.
 func (l *Log) list(end storage.Version) (f found, err error) {
 	var before found
-	for i := range 20 {
+	for i := range 500 { // merges that follow each other without a pause made 20 too few
 		if f, err = l.listOnce(); isMissing(err) {
 			continue
 		}
