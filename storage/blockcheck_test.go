@@ -101,8 +101,8 @@ func (r *Range) in(want map[string]string) (keys []string) {
 	return keys
 }
 
-// A bit that rots in a table file while the store is open never shows an older value,
-// and hides nothing from a scan that ends well: Badger alone does both.
+// A bit that rots in a table file while the store is open shows no older value to a read
+// of that file, and hides nothing from a scan that ends well: Badger alone does both.
 func TestBitsThatRotUnderAnOpenStore(t *testing.T) {
 	ts, files, want := rotten(t)
 	require.False(t, ts.honest(want))
