@@ -111,7 +111,7 @@ func (r *reader) seek(ctx context.Context, opts SubscribeOptions) (place, error)
 	case opts.All:
 		r.next = max(state.FirstSeq, 1)
 	case !opts.Since.IsZero():
-		r.since = opts.Since
+		r.since = sendable(opts.Since)
 		at.empty = at.empty || opts.Since.After(state.LastTime)
 	case opts.Last > 0:
 		r.next = max(state.FirstSeq, 1)
@@ -130,6 +130,19 @@ func (r *reader) seek(ctx context.Context, opts SubscribeOptions) (place, error)
 	}
 	at.empty = at.empty || r.next > state.LastSeq
 	return at, nil
+}
+
+// sendable is a time as a request to the server can say it: in UTC, and from 1970 to 9999.
+// JSON has no other years, nor the zones of 24 hours that Go parses. No event is older.
+func sendable(t time.Time) time.Time {
+	first, last := time.Unix(0, 0), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+	switch {
+	case t.Before(first):
+		t = first
+	case t.After(last):
+		t = last
+	}
+	return t.UTC()
 }
 
 func (r *reader) state(ctx context.Context) (jetstream.StreamState, error) {

@@ -66,6 +66,9 @@ func checkPut(cmd *cobra.Command, req *putRequest, expires string) error {
 	}
 	if expires != "" {
 		at, err := time.Parse(time.RFC3339, expires)
+		if at = at.UTC(); err == nil { // Go parses zones, and so years, that JSON has not
+			_, err = at.MarshalText()
+		}
 		if err != nil {
 			return usagef("--expires-at %q is no RFC 3339 time such as 2026-12-24T18:00:00Z", expires)
 		}
