@@ -216,6 +216,7 @@ func (c *cure) build(ctx context.Context, p vault.Past) (done bool, err error) {
 		c.bad[p.Snapshot] = true
 		return false, c.lost(ctx, p, err)
 	}
+	h.logRestore(ctx, name)
 	r.Records, r.FileSize, r.ReplacedDir = got.Records, got.FileBytes, cmp.Or(got.ReplacedDir, c.q.Store)
 	h.log.Info("a damaged table is healed", "table", name, "snapshot", p.Snapshot, "version", p.At, "records", r.Records, "missing", r.LaterCommits)
 	h.announceRestore(r, triggerAuto)

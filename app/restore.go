@@ -169,7 +169,9 @@ func (h *Hub) restoreFrom(ctx context.Context, name string, req RestoreRequest, 
 	case req.To != "":
 		out.FileSize, err = h.restoreTo(ctx, req.To, name, src.at, src.build)
 	default:
-		err = h.restoreLive(ctx, name, src.build, out)
+		if err = h.restoreLive(ctx, name, src.build, out); err == nil {
+			h.logRestore(ctx, name)
+		}
 	}
 	out.Snapshot = src.taken.snapshot
 	return err
@@ -199,6 +201,23 @@ func (h *Hub) restoreLive(ctx context.Context, name string, build func(context.C
 	}
 	out.Records, out.FileSize, out.LaterCommits, out.ReplacedDir = done.Records, done.FileBytes, done.Later, done.ReplacedDir
 	return nil
+}
+
+// restoreLogged is how long a restore that is done waits for the change log.
+const restoreLogged = 10 * time.Second
+
+// logRestore lets the change log know what a restore began from while that is still held.
+// Until the log says so, retention may take it for something that nobody needs, and the
+// moments behind the restore with it.
+func (h *Hub) logRestore(ctx context.Context, name string) {
+	if h.shipper == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, restoreLogged)
+	defer cancel()
+	if _, err := h.shipper.Ship(ctx); err != nil {
+		h.log.Warn("a restore is not in the change log yet; it is tried again", "table", name, "err", err)
+	}
 }
 
 // restoreTo builds the table in another data directory, where it must not exist.

@@ -1,9 +1,11 @@
 package app_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/brockdb/brock/app"
 	"github.com/brockdb/brock/test/harness"
@@ -85,4 +87,25 @@ func TestRestoreTheNewestSound(t *testing.T) {
 	_, err = h.Hub().Restore(t.Context(), app.RestoreRequest{Tables: []string{"t"}})
 	require.ErrorContains(t, err, "damaged")
 	require.Equal(t, "one", h.Get("t", "k"))
+}
+
+// When a restore is answered, the change log knows what it began from: until then only the
+// restore's own hold kept that from retention.
+func TestARestoreIsInTheLogWhenItIsAnswered(t *testing.T) {
+	h := harness.New(t, harness.Tables("t"), harness.Offline(), harness.Configure(func(c *app.Config) { c.LogInterval = time.Hour }))
+	h.Put("t", "k", "one")
+	h.Backup()
+	h.Put("t", "k", "two")
+	out, err := h.Hub().Restore(t.Context(), app.RestoreRequest{Tables: []string{"t"}})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, out.Results[0].LaterCommits)
+	list, err := h.Hub().List(t.Context(), "t")
+	require.NoError(t, err)
+	require.Len(t, list.Ranges, 1)
+	past, err := h.Hub().TableAt(t.Context(), "t", fmt.Sprint(list.Ranges[0].To))
+	require.NoError(t, err)
+	defer past.Close()
+	rec, err := past.Get(t.Context(), []byte("k"))
+	require.NoError(t, err)
+	require.Equal(t, "one", string(rec.Value), "the newest that the log has is behind the restore")
 }
