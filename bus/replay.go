@@ -148,7 +148,11 @@ func sendable(t time.Time) time.Time {
 func (r *reader) state(ctx context.Context) (jetstream.StreamState, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	stream, err := r.js.Stream(ctx, StreamName)
+	stream, err := r.stream(ctx)
+	for errors.Is(err, errDisconnected) && ctx.Err() == nil {
+		awaitConnected(ctx, r.nc)
+		stream, err = r.stream(ctx)
+	}
 	if errors.Is(err, jetstream.ErrStreamNotFound) || noJetStream(err) || errors.Is(err, nats.ErrNoResponders) {
 		return jetstream.StreamState{}, ErrNoStream
 	}
@@ -157,6 +161,21 @@ func (r *reader) state(ctx context.Context) (jetstream.StreamState, error) {
 	}
 	r.made = stream.CachedInfo().Created
 	return stream.CachedInfo().State, nil
+}
+
+// stream asks the server for the stream, and does not wait for an answer that an outage
+// took away.
+func (r *reader) stream(ctx context.Context) (jetstream.Stream, error) {
+	connected, stop := whileConnected(ctx, r.nc)
+	defer stop()
+	if !r.nc.IsConnected() && !r.nc.IsClosed() {
+		return nil, errDisconnected
+	}
+	stream, err := r.js.Stream(connected, StreamName)
+	if err != nil && connected.Err() != nil && ctx.Err() == nil && !r.nc.IsClosed() {
+		err = errDisconnected
+	}
+	return stream, err
 }
 
 // find returns the stream sequence of the event with this id, or 0. An event is
