@@ -158,9 +158,11 @@ func TestAHundredErrorsAreOneRecovery(t *testing.T) {
 	h := harness.New(t, harness.Tables("a"))
 	fill(h, "a", 0, 100)
 	h.Restart()
+	var values []string
 	for i := range 100 {
-		h.Damage("a", value(i))
+		values = append(values, value(i))
 	}
+	h.Damage("a", values...)
 	var readers sync.WaitGroup
 	for i := range 100 {
 		readers.Go(func() { _, _ = h.Table("a").Get(t.Context(), fmt.Appendf(nil, "key-%04d", i)) })

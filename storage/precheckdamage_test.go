@@ -19,11 +19,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brockdb/brock/test/extent"
 	"github.com/stretchr/testify/require"
 )
 
 var (
-	damageTries = flag.Int("damage", 40, "how often to damage a store")
+	damageTries = flag.Int("damage", extent.Few(20, 40), "how often to damage a store")
 	damageSeed  = flag.Uint64("damageseed", 1, "the first seed")
 )
 

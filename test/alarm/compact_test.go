@@ -12,6 +12,7 @@ import (
 	"github.com/brockdb/brock/actors"
 	"github.com/brockdb/brock/app"
 	"github.com/brockdb/brock/storage/disk"
+	"github.com/brockdb/brock/test/extent"
 	"github.com/brockdb/brock/test/harness"
 	"github.com/stretchr/testify/require"
 )
@@ -135,7 +136,7 @@ func TestCompactionWaitsForABackup(t *testing.T) {
 // one, before and after a restart; and what a compaction frees is free on the disk, for
 // values in the tables' files and in the value log.
 func TestCompactionFreesWhatIsDead(t *testing.T) {
-	for _, size := range []int{1 << 10, 20 << 10, 64 << 10} {
+	for _, size := range extent.Of([]int{1 << 10, 20 << 10, 64 << 10}, 3, 2) {
 		t.Run(fmt.Sprintf("values of %d KiB", size>>10), func(t *testing.T) {
 			h := calm(t, harness.Configure(func(c *app.Config) { c.Tables = []string{"a"} }))
 			require.Zero(t, fragmentation(t, h))

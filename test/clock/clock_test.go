@@ -186,6 +186,7 @@ func TestADailyBackupOverDaylightSaving(t *testing.T) {
 	}
 	for change, want := range map[string]string{"2026-03-29": "03:00 CEST", "2026-10-25": "02:30 CEST"} {
 		t.Run(change, func(t *testing.T) {
+			t.Parallel()
 			day, err := time.ParseInLocation("2006-01-02", change, berlin)
 			require.NoError(t, err)
 			w := newWall(day.Add(-36 * time.Hour))

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var runs = flag.Int("runs", 60, "backup runs to check")
+var runs = flag.Int("runs", 30, "backup runs to check")
 
 const (
 	accounts = 20

@@ -10,19 +10,22 @@ import (
 	"slices"
 )
 
-// Damage flips a bit in every place of the table's files at which the text stands, a
-// value say, as a bad disk would: also while the hub runs, behind its back. What is
-// only in memory so far is not there yet: after [Harness.Restart] it is. It returns the
-// files that it changed; none at all fails the test.
-func (h *Harness) Damage(table, text string) (files []string) {
+// Damage flips a bit in every place of the table's files at which one of the texts
+// stands, a value say, as a bad disk would: also while the hub runs, behind its back.
+// What is only in memory so far is not there yet: after [Harness.Restart] it is. It
+// returns the files that it changed; a text that stands in none fails the test.
+func (h *Harness) Damage(table string, texts ...string) (files []string) {
 	h.t.Helper()
+	found := map[string]bool{}
 	for _, file := range h.StoreFiles(table, "*") {
-		if h.flip(file, text) {
+		if h.flip(file, texts, found) {
 			files = append(files, file)
 		}
 	}
-	if len(files) == 0 {
-		h.t.Fatalf("harness: %q stands in no file of table %s", text, table)
+	for _, text := range texts {
+		if !found[text] {
+			h.t.Fatalf("harness: %q stands in no file of table %s", text, table)
+		}
 	}
 	return files
 }
@@ -50,8 +53,9 @@ func (h *Harness) StoreFiles(table, pattern string) []string {
 	return files
 }
 
-// flip flips a bit in the middle of each place of the file where the text stands.
-func (h *Harness) flip(file, text string) (found bool) {
+// flip flips a bit in the middle of each place of the file where a text stands, and notes
+// the texts that it found.
+func (h *Harness) flip(file string, texts []string, found map[string]bool) (hit bool) {
 	h.t.Helper()
 	content, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -68,15 +72,20 @@ func (h *Harness) flip(file, text string) (found bool) {
 		h.t.Fatalf("harness: %v", err)
 	}
 	defer f.Close()
-	for at := 0; ; at += len(text) {
-		i := bytes.Index(content[at:], []byte(text))
-		if i < 0 {
-			return found
-		}
-		at, found = at+i, true
-		middle := at + len(text)/2
-		if _, err := f.WriteAt([]byte{content[middle] ^ 1}, int64(middle)); err != nil {
-			h.t.Fatalf("harness: %v", err)
+	content = bytes.TrimRight(content, "\x00") // Badger's files are mostly room
+	for _, text := range texts {
+		for at := 0; ; at += len(text) {
+			i := bytes.Index(content[at:], []byte(text))
+			if i < 0 {
+				break
+			}
+			at += i
+			hit, found[text] = true, true
+			middle := at + len(text)/2
+			if _, err := f.WriteAt([]byte{content[middle] ^ 1}, int64(middle)); err != nil {
+				h.t.Fatalf("harness: %v", err)
+			}
 		}
 	}
+	return hit
 }

@@ -54,7 +54,7 @@ func TestEveryMessageInEveryStateOfTheBackupActor(t *testing.T) {
 			r := newReactor(t)
 			p := r.h.BackupProbe()
 			for j, m := range harness.BackupMessages() {
-				for _, mode := range extent.Of(modes, len(modes), i+j) {
+				for _, mode := range extent.Of(modes, 2*len(modes), i+j) {
 					if !t.Run(string(m)+" "+mode.name, func(t *testing.T) {
 						r.t = t
 						r.scheduled()

@@ -83,7 +83,7 @@ func TestDamageInEveryStateOfATable(t *testing.T) {
 			r.hurt()
 			r.find()
 			r.serving()
-			for _, mode := range extent.Of(modes, len(modes), i) {
+			for _, mode := range extent.Of(modes, 2*len(modes), i) {
 				t.Run(mode.name, func(t *testing.T) {
 					r.t = t
 					r.ripe()

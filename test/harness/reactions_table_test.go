@@ -149,7 +149,7 @@ func TestEveryMessageInEveryStateOfATable(t *testing.T) {
 			r := newReactor(t)
 			r.prelude()
 			for j, m := range harness.TableMessages() {
-				for _, mode := range extent.Of(modes, len(modes), i+j) {
+				for _, mode := range extent.Of(modes, 2*len(modes), i+j) {
 					if !t.Run(string(m)+" "+mode.name, func(t *testing.T) {
 						r.t = t
 						leave := state.enter(r)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/app"
+	"github.com/brockdb/brock/test/extent"
 	"github.com/brockdb/brock/test/harness"
 	"github.com/stretchr/testify/require"
 )
@@ -14,8 +15,8 @@ import (
 // A table that ends every process that opens it, within the open or soon after, comes up
 // unavailable after some deaths, and all others serve. They were never blamed.
 func TestATableThatEndsTheProcess(t *testing.T) {
-	for _, after := range []time.Duration{0, 30 * time.Millisecond} {
-		for _, victim := range []string{"hurt", "two"} { // whatever its place
+	for i, after := range []time.Duration{0, 30 * time.Millisecond} {
+		for _, victim := range extent.Of([]string{"hurt", "two"}, 2, i) { // whatever its place
 			t.Run(fmt.Sprintf("%s after %v", victim, after), func(t *testing.T) {
 				dir, deaths := filled(t), 0
 				for ; !start(t, order{Dir: dir, Table: victim, After: after}, time.Second); deaths++ {
@@ -69,10 +70,10 @@ func TestATableThatEndsTheProcessIsHealed(t *testing.T) {
 // Whoever kills hubs while they start, at whatever moment, makes no table bad.
 func TestKilledWhileItStarts(t *testing.T) {
 	dir := filled(t)
-	for i := range 12 {
+	for i := range extent.Few(6, 12) {
 		require.False(t, start(t, order{Dir: dir, Table: tables[i%len(tables)]}, time.Second))
 	}
-	for i := range 6 {
+	for i := range extent.Few(3, 6) {
 		require.False(t, start(t, order{Dir: dir, Table: tables[i%len(tables)], After: time.Duration(i) * 20 * time.Millisecond}, time.Second))
 	}
 	require.True(t, start(t, order{Dir: dir}, 0))

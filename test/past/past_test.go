@@ -92,7 +92,7 @@ func (w *world) restore(req app.RestoreRequest) app.RestoredTable {
 // TestEveryVersionIsRestorable restores random moments, between backups, across
 // restarts, compactions and earlier restores; the past stays what it was.
 func TestEveryVersionIsRestorable(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(extent.Few(2, 3)) {
 		w := newWorld(t, seed)
 		for range 12 {
 			w.write(1 + w.rng.IntN(20))
@@ -202,7 +202,7 @@ func (w *world) touch(n, of int) {
 // records; each restores exactly, also after a compaction has made all files new,
 // and after a restart.
 func TestSnapshotsOfEveryKind(t *testing.T) {
-	const n = 60_000
+	const n = 20_000
 	w := newWorld(t, 1)
 	w.bulk(n)
 	type taken struct {
@@ -218,17 +218,17 @@ func TestSnapshotsOfEveryKind(t *testing.T) {
 	}
 	full := backup()
 	require.Greater(t, full.NewSize, int64(n*300), "what the memtables hold is compressed")
-	w.touch(300, n)
+	w.touch(100, n)
 	next := backup()
 	require.Less(t, next.NewSize, full.NewSize/50, "the change log has it")
 	_, err := w.hub.Compact(t.Context(), "a")
 	require.NoError(t, err)
-	w.touch(300, n)
+	w.touch(100, n)
 	next = backup()
 	require.Less(t, next.NewSize, full.NewSize/50, "the change log has it, though all files are new")
 	w.close()
 	w.open()
-	w.touch(100, n)
+	w.touch(30, n)
 	backup()
 	rep, err := w.hub.Verify(t.Context())
 	require.NoError(t, err)

@@ -13,11 +13,12 @@ import (
 	"github.com/brockdb/brock/app"
 	"github.com/brockdb/brock/storage/disk"
 	"github.com/brockdb/brock/storage/disk/disktest"
+	"github.com/brockdb/brock/test/extent"
 	"github.com/stretchr/testify/require"
 )
 
 var (
-	hubLives = flag.Int("hub-lives", 3, "how many hubs live until a power cut")
+	hubLives = flag.Int("hub-lives", extent.Few(1, 3), "how many hubs live until a power cut")
 	hubDisks = flag.Int("hub-disks", 2, "in how many ways the cut leaves the disk of each")
 	hubSeed  = flag.Uint64("hub-seed", 1, "seed of the first hub")
 )

@@ -147,7 +147,7 @@ func (h *sickDisk) proven() error {
 // serve on and are what they were, and the next attempt succeeds.
 func TestIOErrorsHub(t *testing.T) {
 	total := 0
-	for _, l := range labours {
+	for _, l := range sampleOf(labours) {
 		t.Run(l.name, func(t *testing.T) {
 			h := newSickDisk(t)
 			n := l.all(h)

@@ -16,7 +16,7 @@ var (
 	stride  = flag.Int("stride", 3989, "every how many bits of the small vault are flipped; 1 flips them all")
 	only    = flag.String("only", "", "flip bits only of files whose names have this in them")
 	sampled = flag.Int("sampled", 60, "how many mutations of the large vault to make up")
-	lives   = flag.Int("live", 5, "how many times to damage the directory of a hub")
+	lives   = flag.Int("live", 3, "how many times to damage the directory of a hub")
 	kept    = flag.String("vault", "", "directory of the vault to damage, in place of a new one: one that a failure has kept")
 	restore = flag.Int("restore", 10, "of how many sampled mutations one is restored from, too")
 )
