@@ -18,8 +18,11 @@ func (l *Log) Ranges(table string) []Range {
 			ranges[n-1].To = t.Through
 		} else {
 			r := Range{From: t.Before.Version, To: t.Through}
-			if n > 0 { // a table that began anew has a Before of version 0
+			if n > 0 { // a table that began anew has a Before of version 0, and began in this segment
 				r.From = max(r.From, ranges[n-1].To)
+				if t.Before.Version == 0 {
+					r.From = max(r.From, s.From)
+				}
 			}
 			ranges = append(ranges, r)
 		}

@@ -232,3 +232,17 @@ func TestReplayStops(t *testing.T) {
 	require.Equal(t, 3, n)
 	require.Empty(t, l.holds)
 }
+
+// Of the time between a table's old history and its new one nothing is known: it is in no range.
+func TestTheTimeBeforeATableBeganAnewIsInNoRange(t *testing.T) {
+	l := newLog(t)
+	old, fresh, other := newTable("a"), newTable("a"), newTable("b")
+	ship(0, 10, map[string]storage.Ledger{"a": {}, "b": {}}, old.put(t, 3, "k", "v"), other.put(t, 4, "k", "v")).append(t, l)
+	before := other.ledger
+	ship(10, 20, map[string]storage.Ledger{"b": before}, other.put(t, 14, "k", "w")).append(t, l)
+	s := ship(20, 30, map[string]storage.Ledger{"a": {}}, fresh.put(t, 23, "k", "w"))
+	s.head.Tables[0].Break = true
+	s.append(t, l)
+	clean(t, l)
+	require.Equal(t, []Range{{0, 10}, {20, 30}}, l.Ranges("a"))
+}
