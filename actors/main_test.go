@@ -3,6 +3,7 @@ package actors
 import (
 	"testing"
 
+	_ "github.com/brockdb/brock/test/roomy"
 	"go.uber.org/goleak"
 )
 

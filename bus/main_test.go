@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/brockdb/brock/test/roomy"
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"

@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -16,7 +17,8 @@ import (
 
 // blockCheck checks what a read went by in Badger's table files, before its answer is
 // believed: each block against its checksum, and a table's index, with its filter, once
-// in a second.
+// in a second. Where the tables have something newer of a key than a get's answer, the
+// indexes are checked at once: Badger's is what it finds blocks by.
 //
 // Badger does so when it opens a table, and not again (see badgerOptions). A bit that
 // rots later can hide the newest version of a key, which Badger then answers with the
@@ -63,37 +65,59 @@ func (g *blockCheck) damage(t *openTable, at int64, problem string) error {
 	return &DamageError{Table: g.table, File: t.path, Offset: at, Problem: problem + "; restore the table"}
 }
 
-// get checks what [badger.Txn.Get] goes by for the key, as of the version.
-func (g *blockCheck) get(key []byte, v Version) error {
+// get checks what [badger.Txn.Get] goes by for the key, as of the version, and that what
+// it found, a record of the version got or none (0), is the newest that there is.
+func (g *blockCheck) get(key []byte, v, got Version) error {
 	seek := y.KeyWithTs(key, uint64(v))
 	hash := y.Hash(key)
 	return g.try(func(set *tableSet) error {
-		for level, tables := range set.levels {
-			i := 0
-			if level > 0 {
-				i = sort.Search(len(tables), func(i int) bool { return bytes.Compare(tables[i].last, key) >= 0 })
-			}
-			for _, t := range tables[i:] {
-				if bytes.Compare(t.first, key) > 0 {
-					if level > 0 {
-						break
-					}
-					continue
-				}
-				if bytes.Compare(t.last, key) < 0 {
-					continue
-				}
-				if err := g.seek(t, seek, hash); err != nil {
-					return err
-				}
-			}
+		var n newest
+		if err := g.lookUp(set, key, seek, hash, &n); err != nil {
+			return err
+		}
+		if n.version <= got || got == 0 && n.deleted {
+			return nil
+		}
+		// It is deleted, in a memtable, or Badger did not find what is in the table.
+		if err := g.sameIndex(n.in); err != nil {
+			return err
+		}
+		if got > 0 {
+			return g.damage(n.in, 0, fmt.Sprintf("it has a record of version %d that Badger does not find", n.version))
 		}
 		return nil
 	})
 }
 
-// seek checks the block in which a table has the key, at its version or an older one.
-func (g *blockCheck) seek(t *openTable, key []byte, hash uint32) error {
+// lookUp checks the blocks in which the tables of the set have the key, and finds its
+// newest entry.
+func (g *blockCheck) lookUp(set *tableSet, key, seek []byte, hash uint32, n *newest) error {
+	for level, tables := range set.levels {
+		i := 0
+		if level > 0 {
+			i = sort.Search(len(tables), func(i int) bool { return bytes.Compare(tables[i].last, key) >= 0 })
+		}
+		for _, t := range tables[i:] {
+			if bytes.Compare(t.first, key) > 0 {
+				if level > 0 {
+					break
+				}
+				continue
+			}
+			if bytes.Compare(t.last, key) < 0 {
+				continue
+			}
+			if err := g.seek(t, seek, hash, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// seek checks the block in which a table has the key, at its version or an older one,
+// which n takes.
+func (g *blockCheck) seek(t *openTable, key []byte, hash uint32, n *newest) error {
 	x, err := g.indexOf(t)
 	if err != nil || x.blocks == 0 {
 		return err
@@ -102,13 +126,21 @@ func (g *blockCheck) seek(t *openTable, key []byte, hash uint32) error {
 		return nil
 	}
 	i := sort.Search(x.blocks, func(i int) bool { return y.CompareKeys(x.block(i).key, key) > 0 })
+	found := false
+	look := func(block []byte) {
+		var scratch [128]byte
+		entry, meta, ok := seekEntry(block, key, scratch[:0])
+		if found = ok && y.SameKey(entry, key); found {
+			n.take(t, entry, meta)
+		}
+	}
 	if i > 0 {
-		if err := g.block(t, x, i-1); err != nil {
+		if err := g.block(t, x, i-1, look); err != nil || found {
 			return err
 		}
 	}
 	if i < x.blocks && y.SameKey(x.block(i).key, key) {
-		return g.block(t, x, i)
+		return g.block(t, x, i, look)
 	}
 	return nil
 }

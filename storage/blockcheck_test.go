@@ -290,3 +290,49 @@ func BenchmarkCheckedReads(b *testing.B) {
 		})
 	}
 }
+
+// A get does not wait for the next look at an index that has rotted: what a table has of the
+// key is newer than what Badger finds then. (It was seen with a file that was cut.)
+func TestAnIndexThatRotsHidesNothingFromAGet(t *testing.T) {
+	for _, rot := range []struct {
+		name string
+		do   func(t *testing.T, f *os.File, index, size int64)
+	}{
+		{"zeros", func(t *testing.T, f *os.File, index, size int64) {
+			_, err := f.WriteAt(make([]byte, size-index), index)
+			require.NoError(t, err)
+		}},
+		{"cut", func(t *testing.T, f *os.File, index, size int64) { // up to the end of its page, the mapping has zeros then
+			require.NoError(t, f.Truncate(max(index, (size-1)&^4095)))
+		}},
+	} {
+		t.Run(rot.name, func(t *testing.T) {
+			ts, files, want := rotten(t)
+			require.False(t, ts.honest(want))
+			ts.blocks.set.Load().each(func(o *openTable) {
+				o.checked = time.Now().Add(time.Hour) // nobody looks at the index
+			})
+			for _, file := range files {
+				f, err := os.OpenFile(file, os.O_RDWR, 0)
+				require.NoError(t, err)
+				info, err := f.Stat()
+				require.NoError(t, err)
+				c := &tableCheck{source: source{r: f, size: info.Size()}}
+				require.NoError(t, c.readIndex())
+				rot.do(t, f, c.index.end, info.Size())
+				require.NoError(t, f.Close())
+			}
+			found := 0
+			for key, value := range want {
+				r, err := ts.Get([]byte(key))
+				if err == nil {
+					require.Equal(t, value, string(r.Value))
+					continue
+				}
+				require.ErrorIs(t, err, ErrDamaged)
+				found++
+			}
+			require.Positive(t, found)
+		})
+	}
+}

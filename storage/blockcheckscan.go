@@ -135,7 +135,7 @@ func (c *scanCheck) step(at *cursor) error {
 	} else if at.next < 0 {
 		at.next = 0
 	}
-	if err := c.g.block(at.t, x, at.next); err != nil {
+	if err := c.g.block(at.t, x, at.next, nil); err != nil {
 		return err
 	}
 	done := at.next+1 == x.blocks

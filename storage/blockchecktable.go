@@ -141,8 +141,8 @@ func (g *blockCheck) sameIndex(t *openTable) error {
 
 var blockBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// block checks one block of a table against its checksum.
-func (g *blockCheck) block(t *openTable, x *tableIndex, i int) error {
+// block checks one block of a table against its checksum, and lets look, if any, see it.
+func (g *blockCheck) block(t *openTable, x *tableIndex, i int, look func(block []byte)) error {
 	b := x.block(i)
 	if b.length == 0 || b.length > maxBlockBytes {
 		return g.damage(t, int64(b.offset), "the index makes no sense")
@@ -153,8 +153,12 @@ func (g *blockCheck) block(t *openTable, x *tableIndex, i int) error {
 	if err := g.read(t, *buf, int64(b.offset)); err != nil {
 		return err
 	}
-	if data, sum, ok := splitSum(*buf); !ok || !bytes.Equal(sum, checksum(data)) {
+	data, sum, ok := splitSum(*buf)
+	if !ok || !bytes.Equal(sum, checksum(data)) {
 		return g.damage(t, int64(b.offset), "a block does not match its checksum")
+	}
+	if look != nil {
+		look(data)
 	}
 	return nil
 }

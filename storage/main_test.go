@@ -4,6 +4,7 @@ import (
 	"os"
 	"testing"
 
+	_ "github.com/brockdb/brock/test/roomy"
 	"go.uber.org/goleak"
 )
 

@@ -56,7 +56,7 @@ func (s *Store) read(txn *badger.Txn, key []byte) (r Record, h Hash, err error) 
 			return r, h, err
 		}
 	}
-	if err := s.blocks.get(full, Version(txn.ReadTs())); err != nil {
+	if err := s.blocks.get(full, Version(txn.ReadTs()), r.Version); err != nil {
 		return Record{}, Hash{}, err
 	}
 	if none {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/bus"
+	_ "github.com/brockdb/brock/test/roomy"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"testing"
 
+	_ "github.com/brockdb/brock/test/roomy"
 	"go.uber.org/goleak"
 )
 

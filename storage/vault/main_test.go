@@ -3,6 +3,7 @@ package vault
 import (
 	"testing"
 
+	_ "github.com/brockdb/brock/test/roomy"
 	"go.uber.org/goleak"
 )
 

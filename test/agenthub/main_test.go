@@ -11,6 +11,7 @@ import (
 
 	"github.com/brockdb/brock/app"
 	"github.com/brockdb/brock/test/agenthub"
+	_ "github.com/brockdb/brock/test/roomy"
 	"github.com/jonboulle/clockwork"
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	_ "github.com/brockdb/brock/test/roomy"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 )

@@ -18,6 +18,7 @@ import (
 
 	"github.com/brockdb/brock/app"
 	"github.com/brockdb/brock/test/harness"
+	_ "github.com/brockdb/brock/test/roomy"
 	"github.com/jonboulle/clockwork"
 	"github.com/stretchr/testify/require"
 )

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/brockdb/brock/test/roomy"
 	"github.com/stretchr/testify/require"
 )
 

@@ -22,6 +22,8 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+
+	_ "github.com/brockdb/brock/test/roomy"
 )
 
 var (

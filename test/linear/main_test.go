@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/test/harness"
+	_ "github.com/brockdb/brock/test/roomy"
 )
 
 var (

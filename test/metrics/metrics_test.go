@@ -15,6 +15,7 @@ import (
 
 	"github.com/brockdb/brock/app"
 	"github.com/brockdb/brock/test/harness"
+	_ "github.com/brockdb/brock/test/roomy"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )

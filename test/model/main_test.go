@@ -18,6 +18,8 @@ import (
 	"flag"
 	"os"
 	"testing"
+
+	_ "github.com/brockdb/brock/test/roomy"
 )
 
 var (

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/app"
+	_ "github.com/brockdb/brock/test/roomy"
 	"github.com/jonboulle/clockwork"
 	"github.com/stretchr/testify/require"
 )

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/brockdb/brock/app"
+	_ "github.com/brockdb/brock/test/roomy"
 	"github.com/stretchr/testify/require"
 )
 

@@ -15,6 +15,7 @@ import (
 	"github.com/brockdb/brock/app"
 	"github.com/brockdb/brock/storage/disk"
 	"github.com/brockdb/brock/storage/vault"
+	_ "github.com/brockdb/brock/test/roomy"
 	"github.com/jonboulle/clockwork"
 	"github.com/stretchr/testify/require"
 )

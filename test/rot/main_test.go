@@ -8,6 +8,8 @@ import (
 	"os"
 	"runtime/debug"
 	"testing"
+
+	_ "github.com/brockdb/brock/test/roomy"
 )
 
 var (

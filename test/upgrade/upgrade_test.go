@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/brockdb/brock/app"
+	_ "github.com/brockdb/brock/test/roomy"
 	"github.com/stretchr/testify/require"
 )
 

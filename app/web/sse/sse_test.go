@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/brockdb/brock/bus"
+	_ "github.com/brockdb/brock/test/roomy"
 	"github.com/jonboulle/clockwork"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
