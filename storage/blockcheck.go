@@ -79,7 +79,7 @@ func (g *blockCheck) get(key []byte, v, got Version) error {
 			return nil
 		}
 		// It is deleted, in a memtable, or Badger did not find what is in the table.
-		if err := g.sameIndex(n.in); err != nil {
+		if err := g.recheck(n.in); err != nil {
 			return err
 		}
 		if got > 0 {

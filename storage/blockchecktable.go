@@ -63,13 +63,21 @@ func (g *blockCheck) indexOf(t *openTable) (x *tableIndex, err error) {
 	if x, err = g.index(t); x != nil || err != nil {
 		return x, err
 	}
-	if err := g.sameIndex(t); err != nil {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.checked = time.Time{} // the next one finds it too
+	if err := g.recheck(t); err != nil {
 		return nil, err
 	}
 	return &t.index, nil
+}
+
+// recheck compares the index with what it was. Where it differs the next read finds it, too.
+func (g *blockCheck) recheck(t *openTable) error {
+	err := g.sameIndex(t)
+	if err != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.checked = time.Time{}
+	}
+	return err
 }
 
 // index returns the table's index, nil where it has to be checked again.
@@ -121,7 +129,7 @@ func (g *blockCheck) readIndex(t *openTable) error {
 	return nil
 }
 
-// sameIndex compares the index with what it was.
+// sameIndex is recheck, for one reader.
 func (g *blockCheck) sameIndex(t *openTable) error {
 	buf := blockBuffers.Get().(*[]byte)
 	defer blockBuffers.Put(buf)
