@@ -69,7 +69,7 @@ func (g *blockCheck) indexOf(t *openTable) (x *tableIndex, err error) {
 	return &t.index, nil
 }
 
-// recheck compares the index with what it was. Where it differs the next read finds it, too.
+// recheck fails where the index is not what it was; the next read finds that, too.
 func (g *blockCheck) recheck(t *openTable) error {
 	err := g.sameIndex(t)
 	if err != nil {
@@ -129,7 +129,7 @@ func (g *blockCheck) readIndex(t *openTable) error {
 	return nil
 }
 
-// sameIndex is recheck, for one reader.
+// sameIndex compares the index with what it was.
 func (g *blockCheck) sameIndex(t *openTable) error {
 	buf := blockBuffers.Get().(*[]byte)
 	defer blockBuffers.Put(buf)
