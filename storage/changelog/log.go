@@ -53,7 +53,7 @@ func Open(fsys disk.FS, dir, vault, hubID string, o Options) (*Log, error) {
 		l.log = slog.New(slog.DiscardHandler)
 	}
 	if l.codec == 0 {
-		l.codec = S2
+		l.codec = Stored
 	}
 	if l.codec > S2 {
 		return nil, fmt.Errorf("change log: %w codec %d", storage.ErrInvalid, l.codec)

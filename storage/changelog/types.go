@@ -87,7 +87,7 @@ type Range struct{ From, To storage.Version }
 // Codec says how a segment's frames are compressed; see package codec.
 type Codec = codec.Codec
 
-// The codecs. The zero value of [Options.Codec] stands for [S2].
+// The codecs. The zero value of [Options.Codec] stands for [Stored].
 const (
 	Stored = codec.Stored
 	Zstd   = codec.Zstd
@@ -99,7 +99,7 @@ type Options struct {
 	Logger *slog.Logger // default: discard
 	// ReadOnly opens beside a live owner: nothing is written, swept or resolved.
 	ReadOnly bool
-	// Codec of new segments; merged ones are always [Zstd]. Default: [S2].
+	// Codec of new segments; merged ones are always [Zstd]. Default: [Stored].
 	Codec Codec
 }
 
