@@ -18,7 +18,7 @@ func shared(t *testing.T, name, data, vault string) (*app.Hub, error) {
 	c.Name, c.Vault = name, vault
 	h, err := app.Open(t.Context(), c)
 	if err == nil {
-		t.Cleanup(func() { _ = h.Close(t.Context()) })
+		t.Cleanup(func() { _ = h.Close(context.Background()) }) // t.Context() has ended by then
 	}
 	return h, err
 }
