@@ -2,7 +2,9 @@ package bus
 
 import (
 	"context"
+	"math"
 	"net"
+	"slices"
 	"strconv"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
@@ -30,13 +32,14 @@ func (s *Server) listener(subject string) (role Role, remote string) {
 	if ns == nil {
 		return "", ""
 	}
-	conns, err := ns.Connz(&natsserver.ConnzOptions{Username: true, Account: natsserver.DEFAULT_GLOBAL_ACCOUNT, FilterSubject: subject})
+	// Asked by account and subject, the server reads what a new client's goroutine still writes.
+	conns, err := ns.Connz(&natsserver.ConnzOptions{Username: true, Subscriptions: true, Limit: math.MaxInt32})
 	if err != nil {
 		return "", ""
 	}
 	for _, c := range conns.Conns {
 		found, ok := s.roleOf(c.AuthorizedUser)
-		if !ok {
+		if !ok || !slices.ContainsFunc(c.Subs, func(sub string) bool { return natsserver.SubjectsCollide(sub, subject) }) {
 			continue
 		}
 		if role != "" {

@@ -228,3 +228,25 @@ func TestCredentialsAreRotated(t *testing.T) {
 	admin := w.client(Admin)
 	eventually(t, "the service is back", func() bool { return admin.Request(w.ctx(), testHub, "health", nil, nil) == nil })
 }
+
+// Clients that come while an asker is looked for race with nobody (go test -race).
+func TestAskersBesideNewClients(t *testing.T) {
+	w := newWorld(t)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_, _ = w.server.listener("_INBOX.nobody.listens")
+			}
+		}
+	}()
+	for range 50 {
+		w.raw(Viewer).Close()
+	}
+	close(stop)
+	<-done
+}
