@@ -250,3 +250,20 @@ func TestAskersBesideNewClients(t *testing.T) {
 	close(stop)
 	<-done
 }
+
+// Who is cut off with the answer to its request gets the answer.
+func TestTheAnswerComesBeforeTheEnd(t *testing.T) {
+	w := newWorld(t)
+	b := w.bus()
+	rotated := make(chan error, 1)
+	serve(t, b, Endpoint{Name: "records.put", Handler: func(context.Context, []byte) (any, error) {
+		return Reply{Value: []byte(`"new"`), Then: func() { rotated <- w.server.SetCredentials(w.creds.Rotate(Admin)) }}, nil
+	}})
+	for range 20 {
+		require.NoError(t, w.server.SetCredentials(w.creds))
+		var reply string
+		require.NoError(t, w.client(Admin).Request(w.ctx(), testHub, "records.put", nil, &reply))
+		require.Equal(t, "new", reply)
+		require.NoError(t, <-rotated)
+	}
+}

@@ -46,11 +46,40 @@ func (c *Client) RequestRaw(ctx context.Context, hub, endpoint string, body []by
 		return nil, err
 	}
 	defer leave()
-	msg, err := c.nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: subject, Data: body})
+	msg, err := c.ask(ctx, subject, body)
 	if err != nil {
 		return nil, c.requestError(ctx, hub, endpoint, err)
 	}
 	return msg.Data, replyError(msg)
+}
+
+// ask is [nats.Conn.RequestMsgWithContext] with an inbox of its own, into which the
+// connection puts the answer before it notices its own end: who is cut off with the answer
+// (to new credentials, say) gets it all the same.
+func (c *Client) ask(ctx context.Context, subject string, body []byte) (msg *nats.Msg, err error) {
+	answers := make(chan *nats.Msg, 1)
+	inbox := c.nc.NewInbox()
+	sub, err := c.nc.ChanSubscribe(inbox, answers)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = sub.Unsubscribe() }() // a connection that is lost has none
+	if err := c.nc.PublishMsg(&nats.Msg{Subject: subject, Reply: inbox, Data: body}); err != nil {
+		return nil, err
+	}
+	select {
+	case msg = <-answers:
+	case <-ctx.Done():
+		select {
+		case msg = <-answers:
+		default:
+			return nil, ctx.Err()
+		}
+	}
+	if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" {
+		return nil, nats.ErrNoResponders
+	}
+	return msg, nil
 }
 
 // wait registers w, so that a lost connection or a refusal ends it.
