@@ -259,7 +259,11 @@ func TestTheAnswerComesBeforeTheEnd(t *testing.T) {
 	serve(t, b, Endpoint{Name: "records.put", Handler: func(context.Context, []byte) (any, error) {
 		return Reply{Value: []byte(`"new"`), Then: func() { rotated <- w.server.SetCredentials(w.creds.Rotate(Admin)) }}, nil
 	}})
-	for range 20 {
+	tries := 20
+	if testing.Short() {
+		tries = 1 // nats-server reads counts of a client that it cuts off while they are written (sendAccountAuthErrorEvent)
+	}
+	for range tries {
 		require.NoError(t, w.server.SetCredentials(w.creds))
 		var reply string
 		require.NoError(t, w.client(Admin).Request(w.ctx(), testHub, "records.put", nil, &reply))
