@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	_ "github.com/brockdb/brock/test/roomy"
 )
 
 // copyTree copies a folder. Blocks of nothing stay holes: Badger's files are mostly that.

@@ -14,6 +14,7 @@ import (
 	"github.com/brockdb/brock/storage/disk"
 	"github.com/brockdb/brock/storage/disk/disktest"
 	"github.com/brockdb/brock/test/extent"
+	_ "github.com/brockdb/brock/test/roomy"
 	"github.com/stretchr/testify/require"
 )
 
