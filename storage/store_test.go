@@ -469,9 +469,15 @@ func TestTableDirSwap(t *testing.T) {
 	replaced, err := again.Swap(WhyRestore)
 	require.NoError(t, err)
 	require.Equal(t, first, replaced)
+	// A kill while a store's list of files is written, of the table or of what is kept.
+	for _, store := range []string{first, staged} {
+		require.NoError(t, os.WriteFile(filepath.Join(store, ".tmp-FILES"), nil, 0o600))
+	}
 	last, err := OpenTableDir(disk.OS, dir, "things")
 	require.NoError(t, err)
 	require.Equal(t, staged, last.Current())
+	require.NoFileExists(t, filepath.Join(first, ".tmp-FILES"))
+	require.NoFileExists(t, filepath.Join(staged, ".tmp-FILES"))
 	require.DirExists(t, first, "what a restore replaced is kept")
 }
 

@@ -129,6 +129,7 @@ func (d *TableDir) recover() error {
 			return fmt.Errorf("table %s: %w: %w", d.table, ErrUnavailable, err)
 		}
 	}
+	d.sweepStores()
 	if d.mark.Current != "" && guard(d.path(d.mark.Current), d.table) != nil {
 		return nil // nothing may go that might be all there is
 	}
@@ -138,6 +139,20 @@ func (d *TableDir) recover() error {
 		}
 	}
 	return d.removeCompacted("")
+}
+
+// sweepStores removes what a kill left unfinished within the stores, a list of their files.
+// A store that cannot be swept is opened, or kept, as it is: the next start tries again.
+func (d *TableDir) sweepStores() {
+	ids := []string{d.mark.Current}
+	for _, r := range d.mark.Replaced {
+		ids = append(ids, r.Store)
+	}
+	for _, id := range ids {
+		if storeID(id) {
+			_, _ = disk.Sweep(d.fs, d.path(id))
+		}
+	}
 }
 
 // forgetGone writes a marker that no longer names stores which were removed. That comes
