@@ -14,9 +14,9 @@ import (
 // replays that log, at something like 100,000 changes a second, so its length is
 // bounded by what it is compared with: reading the base.
 const (
-	chainMinBase  = 4 << 20  // bytes of keys and values, or stored; a smaller table is quickly copied whole
-	chainMaxLog   = 64 << 20 // bytes of segments
-	chainMaxShare = 8        // the log is at most this part of the base
+	chainMinBase  = 4 << 20   // bytes of keys and values, or stored; a smaller table is quickly copied whole
+	chainMaxLog   = 128 << 20 // bytes of segments, which lie uncompressed until they are merged
+	chainMaxShare = 8         // the log is at most this part of the base
 	chainMaxAge   = 24 * time.Hour
 )
 
@@ -53,7 +53,7 @@ func (v *Vault) newestWhole(table string, cut storage.Version) (whole, read Snap
 	if err != nil {
 		return whole, read, false
 	}
-	seen := looks{}
+	seen := newLooks()
 	for _, name := range names {
 		m, _, err := v.readManifest(table, name.String())
 		if err != nil || m.Cut >= cut || m.Base != nil && read.Name != "" {
@@ -114,7 +114,7 @@ func (v *Vault) baseOf(seen looks, m *Manifest) (s Snapshot, release func(), err
 }
 
 func (v *Vault) buildFromChain(ctx context.Context, m *Manifest, dir string, progress func(done, total int64)) error {
-	_, release, err := v.baseOf(looks{}, m)
+	_, release, err := v.baseOf(newLooks(), m)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package vault
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -97,7 +96,7 @@ func (v *Vault) listOnce(table string, unread func(error) error) (snaps []Snapsh
 	if err != nil {
 		return nil, nil, false, err
 	}
-	seen := looks{}
+	seen := newLooks()
 	for _, name := range names {
 		s, err := v.lookAt(seen, table, name.String())
 		switch {
@@ -116,50 +115,6 @@ func (v *Vault) listOnce(table string, unread func(error) error) (snaps []Snapsh
 		}
 	}
 	return snaps, problems, vanished, nil
-}
-
-// looks is what a listing has looked at: snapshots that go on from one share it.
-type looks map[string]look
-
-type look struct {
-	snap Snapshot
-	err  error
-}
-
-// lookAt checks one snapshot as far as it can without reading its data.
-func (v *Vault) lookAt(seen looks, table, name string) (Snapshot, error) {
-	l, ok := seen[name]
-	if !ok {
-		l.snap, l.err = v.lookOnce(seen, table, name)
-		seen[name] = l
-	}
-	return l.snap, l.err
-}
-
-func (v *Vault) lookOnce(seen looks, table, name string) (Snapshot, error) {
-	m, sum, err := v.readManifest(table, name)
-	if err != nil {
-		return Snapshot{Path: v.snapDir(table, name)}, err
-	}
-	s := v.snapshotOf(m, sum)
-	for _, f := range m.Files {
-		file := v.fileOf(&m, &f)
-		info, err := v.fs.Stat(file)
-		if err != nil {
-			return s, &storage.DamageError{Table: table, File: file, Problem: "is missing or cannot be read", Err: err}
-		}
-		if info.Size() != f.Size {
-			return s, &storage.DamageError{Table: table, File: file, Problem: fmt.Sprintf("has %d bytes, the manifest says %d", info.Size(), f.Size)}
-		}
-	}
-	if m.Base == nil {
-		return s, nil
-	}
-	_, release, err := v.baseOf(seen, &m)
-	if err == nil {
-		release()
-	}
-	return s, err
 }
 
 // gone says that a snapshot which was there a moment ago was removed meanwhile.

@@ -105,22 +105,3 @@ func (m *Manifest) problem(table, name string) string {
 	}
 	return m.framesProblem()
 }
-
-// readManifest reads and checks the manifest of a snapshot under a final name.
-func (v *Vault) readManifest(table, name string) (m Manifest, sum string, err error) {
-	file := v.path(tablesName, table, snapsName, name, manifestName)
-	sum, err = readSealed(v.fs, file, manifestFormat, &m)
-	if isMissing(err) {
-		err = &storage.DamageError{File: file, Problem: "is missing", Err: err}
-	}
-	if err == nil {
-		problem := m.problem(table, name)
-		if problem == "" && v.mark.Vault != "" && m.Vault != v.mark.Vault {
-			problem = fmt.Sprintf("manifest is of another vault, %.40q", m.Vault)
-		}
-		if problem != "" {
-			err = &storage.DamageError{File: file, Problem: problem}
-		}
-	}
-	return m, sum, inTable(err, table)
-}

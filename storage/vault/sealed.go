@@ -54,17 +54,25 @@ func isHash(s string) bool {
 	return len(s) == 2*sha256.Size && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-// unseal checks a document, reads it into doc and returns its hash. file is for
-// errors, which are [storage.DamageError], or [FormatError] for an intact document
-// of a format above known.
-func unseal(data []byte, file string, known int, doc any) (sum string, err error) {
+// sealOf checks that a document is whole and returns its hash. file is for the error.
+func sealOf(data []byte, file string) (sum string, err error) {
 	if len(data) < sealSize || len(data) > maxSealed {
 		return "", &storage.DamageError{File: file, Problem: fmt.Sprintf("%d bytes cannot be a whole document", len(data))}
 	}
 	body, end := data[:len(data)-sealSize], data[len(data)-sealSize:]
-	sum = hashOf(body)
-	if string(end) != sum+sealTail {
+	if sum = hashOf(body); string(end) != sum+sealTail {
 		return "", &storage.DamageError{File: file, Problem: "does not match its own SHA-256"}
+	}
+	return sum, nil
+}
+
+// unseal checks a document, reads it into doc and returns its hash. file is for
+// errors, which are [storage.DamageError], or [FormatError] for an intact document
+// of a format above known.
+func unseal(data []byte, file string, known int, doc any) (sum string, err error) {
+	sum, err = sealOf(data, file)
+	if err != nil {
+		return "", err
 	}
 	var head struct {
 		Format int `json:"format"`
@@ -84,15 +92,23 @@ func unseal(data []byte, file string, known int, doc any) (sum string, err error
 // readSealed reads a document of at most maxSealed bytes. A missing file gives an
 // error that matches [fs.ErrNotExist].
 func readSealed(fsys disk.FS, file string, known int, doc any) (sum string, err error) {
-	f, err := fsys.Open(file)
+	data, err := readBounded(fsys, file)
 	if err != nil {
 		return "", err
 	}
+	return unseal(data, file, known, doc)
+}
+
+func readBounded(fsys disk.FS, file string) ([]byte, error) {
+	f, err := fsys.Open(file)
+	if err != nil {
+		return nil, err
+	}
 	data, err := io.ReadAll(io.LimitReader(f, maxSealed+1))
 	if err = errors.Join(err, f.Close()); err != nil {
-		return "", &storage.DamageError{File: file, Problem: "cannot be read", Err: err}
+		return nil, &storage.DamageError{File: file, Problem: "cannot be read", Err: err}
 	}
-	return unseal(data, file, known, doc)
+	return data, nil
 }
 
 // writeSealed makes a new document, durable on return. A document of the same

@@ -79,6 +79,8 @@ type Vault struct {
 	pools     map[liveFile]pooled // what live files are in the pool
 	instances map[string]string   // the open store of each table
 	rotten    map[string]bool     // snapshots that were found damaged, by table/name
+
+	parsed parsedManifests
 }
 
 func newVault(fsys disk.FS, dir string, o Options) *Vault {

@@ -152,7 +152,7 @@ func (c *verifier) snapshot(table, name string) {
 // chain looks at what a snapshot goes on from; its base and the change log are
 // read for themselves.
 func (c *verifier) chain(m *Manifest) {
-	_, release, err := c.v.baseOf(looks{}, m)
+	_, release, err := c.v.baseOf(newLooks(), m)
 	if err != nil {
 		c.report(m.Table, m.Snapshot, c.v.snapDir(m.Table, m.Snapshot), err)
 		return
