@@ -12,10 +12,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 )
 
-const (
-	idleFor  = 5 * time.Second
-	copyRate = 100 << 20 // for the limited copy
-)
+const copyRate = 100 << 20 // for the limited copy
 
 // latency is how long puts take, at 10,000 a second, beside a full backup.
 func (b *bench) latency(ctx context.Context) error {
@@ -45,39 +42,60 @@ func (b *bench) latency(ctx context.Context) error {
 	return nil
 }
 
-// latencyHub runs idle and busy in turn, each backup a full one into an empty vault.
+// latencyHub takes a full backup into an empty vault beside the puts, and then as long
+// without one, each in a hub that begins with the same files: Badger, too, makes writes
+// wait when there have been many.
 func (b *bench) latencyHub(ctx context.Context, unsynced bool, rate int64) (idle, busy []time.Duration, took time.Duration, err error) {
 	cfg := b.config()
 	cfg.Unsynced, cfg.CopyRate = unsynced, rate
-	var backups []time.Duration
 	cfg.Vault, cfg.LogInterval = filepath.Join(b.dir, "vault-paced"), -1
 	cfg.Data = filepath.Join(b.dir, "data-paced") // anew each time: without a log no old version goes
+	var backups []time.Duration
 	for range *rounds {
-		if err = os.CopyFS(cfg.Data, os.DirFS(b.dataDir())); err != nil {
-			break
-		}
-		err = with(ctx, cfg, func(h *app.Hub, t *app.Table) error {
-			settle()
-			put := func(key, value []byte) error { _, err := t.Put(ctx, key, value); return err }
-			d, err := paced(ctx, idleFor, put, func() error { return nil })
-			idle = append(idle, d...)
+		var lasted time.Duration
+		for _, f := range []func(h *app.Hub) error{
+			func(h *app.Hub) error { return lasts(&lasted, func() error { _, err := h.Backup(ctx); return err }) },
+			nil,
+		} {
+			d, err := b.beside(ctx, cfg, lasted, f)
 			if err != nil {
-				return err
+				return nil, nil, 0, err
 			}
-			d, err = paced(ctx, 0, put, func() error {
-				began := time.Now()
-				_, err := h.Backup(ctx)
-				backups = append(backups, time.Since(began))
-				return err
-			})
-			busy = append(busy, d...)
-			return err
-		})
-		if err = errors.Join(err, os.RemoveAll(cfg.Vault), os.RemoveAll(cfg.Data)); err != nil {
-			break
+			if f != nil {
+				busy, backups = append(busy, d...), append(backups, lasted)
+			} else {
+				idle = append(idle, d...)
+			}
 		}
 	}
-	return idle, busy, median(backups), err
+	return idle, busy, median(backups), nil
+}
+
+// lasts runs f and notes how long it took.
+func lasts(d *time.Duration, f func() error) error {
+	began := time.Now()
+	err := f()
+	*d = time.Since(began)
+	return err
+}
+
+// beside is the puts beside f, or for so long where there is none.
+func (b *bench) beside(ctx context.Context, cfg app.Config, lasts time.Duration, f func(h *app.Hub) error) (took []time.Duration, err error) {
+	defer func() { err = errors.Join(err, os.RemoveAll(cfg.Vault), os.RemoveAll(cfg.Data)) }()
+	if err = os.CopyFS(cfg.Data, os.DirFS(b.dataDir())); err != nil {
+		return nil, err
+	}
+	err = with(ctx, cfg, func(h *app.Hub, t *app.Table) error {
+		settle()
+		took, err = paced(ctx, lasts, func(key, value []byte) error { _, err := t.Put(ctx, key, value); return err }, func() error {
+			if f == nil {
+				return nil
+			}
+			return f(h)
+		})
+		return err
+	})
+	return took, err
 }
 
 func (b *bench) latencyPeer(ctx context.Context) (idle, busy []time.Duration, err error) {
@@ -85,24 +103,26 @@ func (b *bench) latencyPeer(ctx context.Context) (idle, busy []time.Duration, er
 	if err != nil {
 		return nil, nil, err
 	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	put := func(key, value []byte) error {
 		return db.Update(func(txn *badger.Txn) error { return txn.Set(key, value) })
 	}
 	for range *rounds {
 		settle()
-		d, err := paced(ctx, idleFor, put, func() error { return nil })
-		idle = append(idle, d...)
-		if err != nil {
-			return nil, nil, errors.Join(err, db.Close())
-		}
-		d, err = paced(ctx, 0, put, func() error {
-			_, err := dumpPeer(db, filepath.Join(b.dir, "peer.paced"), 0)
-			return err
+		var lasted time.Duration
+		d, err := paced(ctx, 0, put, func() error {
+			return lasts(&lasted, func() error { _, err := dumpPeer(db, filepath.Join(b.dir, "peer.paced"), 0); return err })
 		})
 		busy = append(busy, d...)
 		if err != nil {
-			return nil, nil, errors.Join(err, db.Close())
+			return nil, nil, err
+		}
+		settle()
+		d, err = paced(ctx, lasted, put, func() error { return nil })
+		idle = append(idle, d...)
+		if err != nil {
+			return nil, nil, err
 		}
 	}
-	return idle, busy, db.Close()
+	return idle, busy, nil
 }
