@@ -159,6 +159,11 @@ func (img *Image) Measure() error {
 // ids of tables identify them. (Badger may begin at 1 again when it opens a store.)
 func (img *Image) Instance() string { return img.l.s.opened }
 
+// Alone gives up the lease's hold on old versions: the store may discard what the image
+// has by itself, so that a long copy does not make it grow. From then on read nothing of
+// the lease but the image; a scan might miss records.
+func (img *Image) Alone() { img.l.s.readers.loosen(img.l.long) }
+
 // Release ends the image; its files may vanish then. Releasing twice is fine.
 func (img *Image) Release() {
 	img.files.Lock()

@@ -237,6 +237,9 @@ func TestImageIsTheCut(t *testing.T) {
 		}
 		time.Sleep(time.Duration(rng.IntN(60)) * time.Millisecond)
 		lease, img, want := w.cut()
+		if round%4 > 1 { // also what the cut needs is discarded
+			img.Alone()
+		}
 		time.Sleep(time.Duration(rng.IntN(60)) * time.Millisecond) // versions above the cut are flushed, what it needs is discarded
 		dir := filepath.Join(t.TempDir(), "r")
 		r := img.restore(t, dir)
@@ -324,6 +327,22 @@ func TestImageTailKeepsTombstones(t *testing.T) {
 	r := smallStore(t, dir)
 	_, err = r.Get([]byte("dead"))
 	require.ErrorIs(t, err, ErrNotFound)
+}
+
+// A pin holds old versions, and an image that is alone does not.
+func TestImageAlone(t *testing.T) {
+	w := newWriter(t, smallStore(t, t.TempDir()), 9)
+	w.commit()
+	lease, img, _ := w.cut()
+	defer lease.Release()
+	w.commit()
+	mark := func() Version {
+		w.s.Discard(MaxVersion)
+		return Version(w.s.readers.discard.Load())
+	}
+	require.Equal(t, lease.Ledger.Version, mark())
+	img.Alone()
+	require.Equal(t, w.s.Ledger().Version, mark())
 }
 
 func storedAnywhere(s *Store, key string) bool {

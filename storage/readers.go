@@ -67,6 +67,13 @@ func (r *readers) unregister(l *longRead) {
 	r.leave()
 }
 
+// loosen lets the discard mark pass a reader, for which the store still waits.
+func (r *readers) loosen(l *longRead) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l.version = MaxVersion
+}
+
 // shut lets nobody in any more. Call it once.
 func (r *readers) shut() {
 	if r.refs.Add(closedBit) == closedBit {

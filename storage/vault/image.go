@@ -31,6 +31,7 @@ func (v *Vault) buildImage(ctx context.Context, spec SnapshotSpec, tmp string, i
 		return m, "", err
 	}
 	v.forgetInstances(spec.Table, img.Instance())
+	img.Alone()
 	g, gctx := errgroup.WithContext(ctx)
 	c := &imageCopy{v: v, ctx: gctx, spec: spec, img: img, o: o}
 	var files []FileInfo
