@@ -48,8 +48,7 @@ func (b *bench) latency(ctx context.Context) error {
 func (b *bench) latencyHub(ctx context.Context, unsynced bool, rate int64) (idle, busy []time.Duration, took time.Duration, err error) {
 	cfg := b.config()
 	cfg.Unsynced, cfg.CopyRate = unsynced, rate
-	cfg.Vault, cfg.LogInterval = filepath.Join(b.dir, "vault-paced"), -1
-	cfg.Data = filepath.Join(b.dir, "data-paced") // anew each time: without a log no old version goes
+	cfg.Vault, cfg.Data = filepath.Join(b.dir, "vault-paced"), filepath.Join(b.dir, "data-paced") // anew each time
 	var backups []time.Duration
 	for range *rounds {
 		var lasted time.Duration
