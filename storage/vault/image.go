@@ -199,7 +199,7 @@ func (v *Vault) buildFromImage(ctx context.Context, m *Manifest, dir string, fin
 }
 
 // fetch copies a file out of the pool and checks it on the way. It is never linked:
-// Badger truncates what it deletes.
+// Badger truncates what it deletes. What makes the store whole syncs all of it at once.
 func (v *Vault) fetch(ctx context.Context, m *Manifest, f *FileInfo, to string) (err error) {
 	out, err := disk.OS.Create(to)
 	if err != nil {
@@ -209,5 +209,6 @@ func (v *Vault) fetch(ctx context.Context, m *Manifest, f *FileInfo, to string) 
 	if _, err := v.readPlain(ctx, m, f, out); err != nil {
 		return err
 	}
-	return out.Sync()
+	disk.StartWriteback(out)
+	return nil
 }

@@ -28,12 +28,12 @@ type sickDisk struct {
 	then map[string]string
 	now  map[string]string
 	n    int
-	left int // temporary names that an error left for the next start
+	left map[string]bool // temporary names that an error left for the next start
 }
 
 func newSickDisk(t *testing.T) *sickDisk {
 	dir := t.TempDir()
-	h := &sickDisk{t: t, dir: dir, now: map[string]string{}, tap: disktest.NewTap(disk.Below(filepath.Join(dir, "data"), filepath.Join(dir, "vault")), dir)}
+	h := &sickDisk{t: t, dir: dir, now: map[string]string{}, left: map[string]bool{}, tap: disktest.NewTap(disk.Below(filepath.Join(dir, "data"), filepath.Join(dir, "vault")), dir)}
 	h.open()
 	for range 5 {
 		h.put()
@@ -190,7 +190,7 @@ func (h *sickDisk) end() (left int) {
 	h.open()
 	require.NoError(h.t, h.hub.Close(ctx))
 	require.NoError(h.t, nothingLeft(h.dir), "after the next start")
-	return h.left
+	return len(h.left)
 }
 
 func (l labour) under(h *sickDisk, n int, kind string, fault error) bool {
@@ -220,7 +220,7 @@ func (l labour) under(h *sickDisk, n int, kind string, fault error) bool {
 	require.NoError(h.t, h.serves(h.now), at)
 	_, unsound := h.look()
 	require.NoError(h.t, unsound, at)
-	h.left += h.temps()
+	h.temps()
 	h.met = nil
 	require.NoError(h.t, l.do(h), "the next attempt: %s", at)
 	h.taken(l, moment)
@@ -236,15 +236,14 @@ func (h *sickDisk) taken(l labour, moment map[string]string) {
 	}
 }
 
-func (h *sickDisk) temps() (n int) {
+func (h *sickDisk) temps() {
 	require.NoError(h.t, filepath.WalkDir(h.dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && strings.HasPrefix(d.Name(), disk.TempPrefix) {
-			n++
+			h.left[path] = true
 		}
 		if errors.Is(err, fs.ErrNotExist) { // a store that was replaced goes meanwhile
 			return nil
 		}
 		return err
 	}))
-	return n
 }
