@@ -114,7 +114,12 @@ func (h *hub) read(cmd *exec.Cmd, out *bufio.Scanner, ended chan struct{}) {
 			c <- a
 		}
 	}
-	h.end = cmd.Wait()
+	err := cmd.Wait()
+	h.mu.Lock()
+	if h.ended == ended { // else another process has been started since
+		h.end = err
+	}
+	h.mu.Unlock()
 	close(ended)
 }
 
