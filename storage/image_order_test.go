@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -92,19 +93,25 @@ func TestImageAfterCatchUp(t *testing.T) {
 // hidden counts the keys that a scan for what is newer than all tables would miss,
 // although no table has them: those that an iterator finds and the tables' files do not.
 func hidden(s *Store) (n int) {
+	txn := s.db.NewTransactionAt(uint64(MaxVersion), false)
+	defer txn.Discard()
+	tables, it := s.db.Tables(), txn.NewIterator(badger.IteratorOptions{AllVersions: true}) // which keeps the files
+	for !slices.EqualFunc(tables, s.db.Tables(), sameTable) {
+		it.Close()
+		tables, it = s.db.Tables(), txn.NewIterator(badger.IteratorOptions{AllVersions: true})
+	}
+	defer it.Close()
 	inFiles := map[string]bool{}
-	for _, t := range s.db.Tables() {
+	highest := Version(0)
+	for _, t := range tables {
+		highest = max(highest, Version(t.MaxVersion))
 		for e := range tableEntries(filepath.Join(s.dir, TableName(t.ID))) {
 			inFiles[e] = true
 		}
 	}
-	txn := s.db.NewTransactionAt(uint64(MaxVersion), false)
-	defer txn.Discard()
-	it := txn.NewIterator(badger.IteratorOptions{AllVersions: true})
-	defer it.Close()
 	for it.Rewind(); it.Valid(); it.Next() {
 		key := y.KeyWithTs(it.Item().Key(), it.Item().Version())
-		if !inFiles[string(key)] && Version(it.Item().Version()) <= highest(s) {
+		if !inFiles[string(key)] && Version(it.Item().Version()) <= highest {
 			n++
 		}
 	}
@@ -127,14 +134,6 @@ func tableEntries(path string) iter.Seq[string] {
 		for it.Rewind(); it.Valid() && yield(string(it.Key())); it.Next() {
 		}
 	}
-}
-
-// highest returns the highest version in tables.
-func highest(s *Store) (v Version) {
-	for _, t := range s.db.Tables() {
-		v = max(v, Version(t.MaxVersion))
-	}
-	return v
 }
 
 // The same after a kill: Badger reads the memtables back and makes tables of them,
