@@ -52,20 +52,17 @@ func (b *bench) latencyHub(ctx context.Context, unsynced bool, rate int64) (idle
 	var backups []time.Duration
 	for range *rounds {
 		var lasted time.Duration
-		for _, f := range []func(h *app.Hub) error{
-			func(h *app.Hub) error { return lasts(&lasted, func() error { _, err := h.Backup(ctx); return err }) },
-			nil,
-		} {
-			d, err := b.beside(ctx, cfg, lasted, f)
-			if err != nil {
-				return nil, nil, 0, err
-			}
-			if f != nil {
-				busy, backups = append(busy, d...), append(backups, lasted)
-			} else {
-				idle = append(idle, d...)
-			}
+		d, err := b.beside(ctx, cfg, 0, func(h *app.Hub) error {
+			return lasts(&lasted, func() error { _, err := h.Backup(ctx); return err })
+		})
+		if err != nil {
+			return nil, nil, 0, err
 		}
+		busy, backups = append(busy, d...), append(backups, lasted)
+		if d, err = b.beside(ctx, cfg, lasted, func(*app.Hub) error { return nil }); err != nil {
+			return nil, nil, 0, err
+		}
+		idle = append(idle, d...)
 	}
 	return idle, busy, median(backups), nil
 }
@@ -78,20 +75,16 @@ func lasts(d *time.Duration, f func() error) error {
 	return err
 }
 
-// beside is the puts beside f, or for so long where there is none.
-func (b *bench) beside(ctx context.Context, cfg app.Config, lasts time.Duration, f func(h *app.Hub) error) (took []time.Duration, err error) {
+// beside is the puts beside f, and for so long at least, in a hub of its own.
+func (b *bench) beside(ctx context.Context, cfg app.Config, atLeast time.Duration, f func(h *app.Hub) error) (took []time.Duration, err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(cfg.Vault), os.RemoveAll(cfg.Data)) }()
 	if err = os.CopyFS(cfg.Data, os.DirFS(b.dataDir())); err != nil {
 		return nil, err
 	}
 	err = with(ctx, cfg, func(h *app.Hub, t *app.Table) error {
 		settle()
-		took, err = paced(ctx, lasts, func(key, value []byte) error { _, err := t.Put(ctx, key, value); return err }, func() error {
-			if f == nil {
-				return nil
-			}
-			return f(h)
-		})
+		put := func(key, value []byte) error { _, err := t.Put(ctx, key, value); return err }
+		took, err = paced(ctx, atLeast, put, func() error { return f(h) })
 		return err
 	})
 	return took, err
