@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/brockdb/brock/app"
@@ -82,12 +83,29 @@ func (b *bench) beside(ctx context.Context, cfg app.Config, atLeast time.Duratio
 		return nil, err
 	}
 	err = with(ctx, cfg, func(h *app.Hub, t *app.Table) error {
-		settle()
+		settle() // a hub that comes to an empty vault backs up by itself; what it copied is taken away
+		if err := loseSnapshots(cfg.Vault); err != nil {
+			return err
+		}
 		put := func(key, value []byte) error { _, err := t.Put(ctx, key, value); return err }
 		took, err = paced(ctx, atLeast, put, func() error { return f(h) })
 		return err
 	})
 	return took, err
+}
+
+// loseSnapshots empties the vault of all that a table's backups have copied.
+func loseSnapshots(vault string) error {
+	var errs []error
+	for _, pattern := range []string{"snapshots", "pool"} {
+		found, err := filepath.Glob(filepath.Join(vault, "tables", tableName, pattern, "*"))
+		errs = append(errs, err)
+		for _, path := range found {
+			errs = append(errs, os.RemoveAll(path))
+		}
+	}
+	syscall.Sync()
+	return errors.Join(errs...)
 }
 
 func (b *bench) latencyPeer(ctx context.Context) (idle, busy []time.Duration, err error) {

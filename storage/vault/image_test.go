@@ -1,0 +1,63 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"github.com/brockdb/brock/storage"
+	"github.com/brockdb/brock/storage/disk"
+	"github.com/stretchr/testify/require"
+)
+
+// While a table's files are copied the table may discard what has become old.
+func TestACopyOfFilesHoldsNoOldVersions(t *testing.T) {
+	v, err := Open(disk.OS, t.TempDir(), me, Options{ImageMin: 1})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, v.Close()) }()
+	s := storeWithFiles(t)
+	defer func() { require.NoError(t, s.Close(context.Background())) }()
+	lease, err := s.Pin(storage.VersionAt(epoch) + 1000)
+	require.NoError(t, err)
+	defer lease.Release()
+	img, err := lease.Image(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, img.Measure())
+	commitHundred(t, s, lease.Ledger.Version+1000)
+	var asked int
+	var held error // of the last look; on the copy's goroutines nothing may fail the test
+	_, err = v.WriteSnapshot(t.Context(), SnapshotSpec{"t", runAt(0), lease.Version, lease.Ledger}, Source{Image: img},
+		WriteOptions{Pace: func(context.Context, int) error {
+			asked++
+			s.Discard(storage.MaxVersion)
+			var l *storage.Lease
+			if l, held = s.LeaseAt(lease.Version); held == nil {
+				l.Release()
+			}
+			return nil
+		}})
+	require.NoError(t, err)
+	require.NotZero(t, asked)
+	require.ErrorIs(t, held, storage.ErrGap, "the cut is still kept")
+}
+
+func storeWithFiles(t *testing.T) *storage.Store {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "s")
+	s, err := storage.Create(dir, "t", storage.Options{MinFree: -1})
+	require.NoError(t, err)
+	commitHundred(t, s, storage.VersionAt(epoch))
+	require.NoError(t, s.Close(context.Background()))
+	s, err = storage.Open(dir, "t", storage.Options{MinFree: -1})
+	require.NoError(t, err)
+	return s
+}
+
+func commitHundred(t *testing.T, s *storage.Store, v storage.Version) {
+	t.Helper()
+	for i := range 100 {
+		_, err := s.Commit(v+storage.Version(i), []storage.Batch{{{Key: fmt.Appendf(nil, "key-%02d", i), Value: make([]byte, 1<<10)}}})
+		require.NoError(t, err)
+	}
+}
