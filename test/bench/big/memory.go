@@ -19,10 +19,14 @@ func (b *bench) memory(ctx context.Context) error {
 	if err := b.ensureSnapshots(ctx); err != nil {
 		return err
 	}
+	whole, err := b.whole()
+	if err != nil {
+		return err
+	}
 	for _, c := range []struct{ figure, what, arg string }{
 		{"Badger compacting the table, no backup", "backup", "open"},
 		{"full backup of the table at rest", "backup", ""},
-		{"restore and proof", "restore", b.snapshot},
+		{"restore and proof", "restore", whole},
 		{"restore and proof, with the change log", "restore", vault.Latest},
 	} {
 		m, err := b.peak(ctx, c.what, c.arg)

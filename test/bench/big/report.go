@@ -15,7 +15,7 @@ type bench struct {
 	n   int // records
 
 	dump     string          // DB.Backup's file of the peer
-	snapshot string          // the newest whole snapshot in the hub's vault
+	backedUp bool            // the hub has a whole snapshot, and one that goes on from it
 	full1    []time.Duration // Brock's full snapshots
 }
 

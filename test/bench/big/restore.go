@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -21,11 +22,15 @@ func (b *bench) restore(ctx context.Context) error {
 	if err := b.ensureSnapshots(ctx); err != nil {
 		return err
 	}
+	snapshot, err := b.whole()
+	if err != nil {
+		return err
+	}
 	var load, copied []time.Duration
 	whole := make([]restoreTimes, *rounds)
 	for i := range whole {
 		var err error
-		if whole[i], err = b.restoreOnce(ctx, b.snapshot); err != nil {
+		if whole[i], err = b.restoreOnce(ctx, snapshot); err != nil {
 			return err
 		}
 		to := filepath.Join(b.dir, "loaded")
@@ -70,21 +75,30 @@ func (b *bench) ensureSnapshots(ctx context.Context) error {
 			return err
 		}
 	}
-	if b.snapshot != "" {
+	if b.backedUp {
 		return nil
 	}
 	return with(ctx, b.config(), func(h *app.Hub, t *app.Table) error {
-		first, err := h.Backup(ctx)
-		if err != nil {
+		if _, err := h.Backup(ctx); err != nil {
 			return err
 		}
-		b.snapshot = first.Results[0].Snapshot
 		if _, err := b.changeHub(ctx, t, 1); err != nil {
 			return err
 		}
-		_, err = h.Backup(ctx)
+		_, err := h.Backup(ctx)
+		b.backedUp = err == nil
 		return err
 	})
+}
+
+// whole is the snapshot that the newest one goes on from.
+func (b *bench) whole() (string, error) {
+	v, err := vault.OpenReadOnly(disk.OS, b.vaultDir())
+	if err != nil {
+		return "", err
+	}
+	s, err := v.Resolve(tableName, vault.Latest)
+	return cmp.Or(s.Base, s.Name), errors.Join(err, v.Close())
 }
 
 func pick(all []restoreTimes, f func(restoreTimes) time.Duration) time.Duration {
