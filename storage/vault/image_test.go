@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/brockdb/brock/storage"
@@ -25,10 +26,13 @@ func TestACopyOfFilesHoldsNoOldVersions(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, img.Measure())
 	commitHundred(t, s, lease.Ledger.Version+1000)
+	var mu sync.Mutex // Pace is called by several goroutines, on which nothing may fail the test
 	var asked int
-	var held error // of the last look; on the copy's goroutines nothing may fail the test
+	var held error // of the last look
 	_, err = v.WriteSnapshot(t.Context(), SnapshotSpec{"t", runAt(0), lease.Version, lease.Ledger}, Source{Image: img},
 		WriteOptions{Pace: func(context.Context, int) error {
+			mu.Lock()
+			defer mu.Unlock()
 			asked++
 			s.Discard(storage.MaxVersion)
 			var l *storage.Lease
