@@ -24,7 +24,6 @@ func TestACopyOfFilesHoldsNoOldVersions(t *testing.T) {
 	defer lease.Release()
 	img, err := lease.Image(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, img.Measure())
 	commitHundred(t, s, lease.Ledger.Version+1000)
 	var mu sync.Mutex // Pace is called by several goroutines, on which nothing may fail the test
 	var asked int

@@ -36,7 +36,7 @@ type WriteOptions struct {
 	// keys and values are done, and how many there are by the ledger.
 	Progress func(done, total int64)
 	// Pace waits until so many bytes may be written, or ctx ends; nil: at once. Several
-	// snapshots may share one. See [Pace].
+	// snapshots may share one, and each asks it from several goroutines. See [Pace].
 	Pace func(ctx context.Context, bytes int) error
 }
 
