@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/brockdb/brock/actors"
@@ -175,19 +176,22 @@ func pathTable(r *http.Request, body []byte) ([]byte, error) {
 const maxNamed = 16
 
 // namedTables are the tables that a request names, for the audit: names that tables can
-// have, and not more than a line takes.
+// have, each once, and not more than a line takes. A body may be JSON, or, of an import,
+// a line of JSON for each record.
 func namedTables(body []byte) []string {
-	var named struct {
-		Table  string   `json:"table"`
-		Tables []string `json:"tables"`
-	}
-	if json.Unmarshal(body, &named) != nil {
-		return nil
-	}
 	var out []string
-	for _, name := range append(named.Tables, named.Table) {
-		if storage.CheckTableName(name) == nil && len(out) < maxNamed {
-			out = append(out, name)
+	for in := json.NewDecoder(bytes.NewReader(body)); len(out) < maxNamed; {
+		var named struct {
+			Table  string   `json:"table"`
+			Tables []string `json:"tables"`
+		}
+		if in.Decode(&named) != nil {
+			break
+		}
+		for _, name := range append(named.Tables, named.Table) {
+			if storage.CheckTableName(name) == nil && len(out) < maxNamed && !slices.Contains(out, name) {
+				out = append(out, name)
+			}
 		}
 	}
 	return out
