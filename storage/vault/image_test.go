@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -43,6 +44,36 @@ func TestACopyOfFilesHoldsNoOldVersions(t *testing.T) {
 	require.NoError(t, err)
 	require.NotZero(t, asked)
 	require.ErrorIs(t, held, storage.ErrGap, "the cut is still kept")
+}
+
+// A look at a snapshot misses a file of the pool that is gone, and one that is cut.
+func TestALookMissesWhatThePoolLost(t *testing.T) {
+	v, err := Open(disk.OS, t.TempDir(), me, Options{ImageMin: 1})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, v.Close()) }()
+	s := storeWithFiles(t)
+	defer func() { require.NoError(t, s.Close(context.Background())) }()
+	lease, err := s.Lease()
+	require.NoError(t, err)
+	defer lease.Release()
+	img, err := lease.Image(t.Context())
+	require.NoError(t, err)
+	snap, err := v.WriteSnapshot(t.Context(), SnapshotSpec{"t", runAt(0), lease.Ledger.Version, lease.Ledger}, Source{Image: img}, WriteOptions{})
+	require.NoError(t, err)
+	pool, err := filepath.Glob(filepath.Join(v.poolDir("t"), "*."+KindTable))
+	require.NoError(t, err)
+	require.NotEmpty(t, pool)
+	look := func() error {
+		_, err := v.lookAt(newLooks(), "t", snap.Name)
+		return err
+	}
+	require.NoError(t, look())
+	require.NoError(t, os.Truncate(pool[0], 1))
+	require.ErrorIs(t, look(), storage.ErrDamaged)
+	require.ErrorContains(t, look(), "has 1 bytes")
+	require.NoError(t, os.Remove(pool[0]))
+	require.ErrorIs(t, look(), storage.ErrDamaged)
+	require.ErrorContains(t, look(), filepath.Base(pool[0]))
 }
 
 func storeWithFiles(t *testing.T) *storage.Store {
