@@ -1,14 +1,18 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/brockdb/brock/actors"
 	"github.com/brockdb/brock/bus"
+	"github.com/brockdb/brock/storage"
 	"github.com/jonboulle/clockwork"
 	"golang.org/x/time/rate"
 )
@@ -141,4 +145,29 @@ func (l *audit) close() {
 	}
 	l.mu.Unlock()
 	l.flush()
+}
+
+// maxNamed is how many tables a line of the audit names at most.
+const maxNamed = 16
+
+// namedTables are the tables that a request names, for the audit: names that tables can
+// have, each once, and not more than a line takes. A body may be JSON, or, of an import,
+// a line of JSON for each record.
+func namedTables(body []byte) []string {
+	var out []string
+	for in := json.NewDecoder(bytes.NewReader(body)); len(out) < maxNamed; {
+		var named struct {
+			Table  string   `json:"table"`
+			Tables []string `json:"tables"`
+		}
+		if in.Decode(&named) != nil {
+			break
+		}
+		for _, name := range append(named.Tables, named.Table) {
+			if storage.CheckTableName(name) == nil && len(out) < maxNamed && !slices.Contains(out, name) {
+				out = append(out, name)
+			}
+		}
+	}
+	return out
 }

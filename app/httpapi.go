@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/brockdb/brock/actors"
@@ -16,7 +15,6 @@ import (
 	dashboard "github.com/brockdb/brock/app/web/page"
 	"github.com/brockdb/brock/app/web/sse"
 	"github.com/brockdb/brock/bus"
-	"github.com/brockdb/brock/storage"
 )
 
 // apiRoute is an endpoint at a path. Its role is the endpoint's, as over NATS.
@@ -170,29 +168,4 @@ func pathTable(r *http.Request, body []byte) ([]byte, error) {
 	}
 	fields["tables"] = tables
 	return json.Marshal(fields)
-}
-
-// maxNamed is how many tables a line of the audit names at most.
-const maxNamed = 16
-
-// namedTables are the tables that a request names, for the audit: names that tables can
-// have, each once, and not more than a line takes. A body may be JSON, or, of an import,
-// a line of JSON for each record.
-func namedTables(body []byte) []string {
-	var out []string
-	for in := json.NewDecoder(bytes.NewReader(body)); len(out) < maxNamed; {
-		var named struct {
-			Table  string   `json:"table"`
-			Tables []string `json:"tables"`
-		}
-		if in.Decode(&named) != nil {
-			break
-		}
-		for _, name := range append(named.Tables, named.Table) {
-			if storage.CheckTableName(name) == nil && len(out) < maxNamed && !slices.Contains(out, name) {
-				out = append(out, name)
-			}
-		}
-	}
-	return out
 }

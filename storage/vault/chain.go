@@ -15,7 +15,7 @@ import (
 // bounded by what it is compared with: reading the base.
 const (
 	chainMinBase  = 4 << 20   // bytes of keys and values, or stored; a smaller table is quickly copied whole
-	chainMaxLog   = 512 << 20 // bytes of segments, which lie uncompressed until they are merged; some ten seconds of replay
+	chainMaxLog   = 512 << 20 // bytes of segments, which lie uncompressed until they are merged; 360 MB took 18 s to replay
 	chainMaxShare = 8         // the log is at most this part of the base
 	chainMaxAge   = 24 * time.Hour
 )

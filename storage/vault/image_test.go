@@ -15,21 +15,13 @@ import (
 
 // While a table's files are copied the table may discard what has become old.
 func TestACopyOfFilesHoldsNoOldVersions(t *testing.T) {
-	v, err := Open(disk.OS, t.TempDir(), me, Options{ImageMin: 1})
-	require.NoError(t, err)
-	defer func() { require.NoError(t, v.Close()) }()
-	s := storeWithFiles(t)
-	defer func() { require.NoError(t, s.Close(context.Background())) }()
-	lease, err := s.Pin(storage.VersionAt(epoch) + 1000)
-	require.NoError(t, err)
-	defer lease.Release()
-	img, err := lease.Image(t.Context())
-	require.NoError(t, err)
+	v, lease, img := imaged(t)
+	s := lease.Store()
 	commitHundred(t, s, lease.Ledger.Version+1000)
 	var mu sync.Mutex // Pace is called by several goroutines, on which nothing may fail the test
 	var asked int
 	var held error // of the last look
-	_, err = v.WriteSnapshot(t.Context(), SnapshotSpec{"t", runAt(0), lease.Version, lease.Ledger}, Source{Image: img},
+	_, err := v.WriteSnapshot(t.Context(), SnapshotSpec{"t", runAt(0), lease.Version, lease.Ledger}, Source{Image: img},
 		WriteOptions{Pace: func(context.Context, int) error {
 			mu.Lock()
 			defer mu.Unlock()
@@ -48,17 +40,8 @@ func TestACopyOfFilesHoldsNoOldVersions(t *testing.T) {
 
 // A look at a snapshot misses a file of the pool that is gone, and one that is cut.
 func TestALookMissesWhatThePoolLost(t *testing.T) {
-	v, err := Open(disk.OS, t.TempDir(), me, Options{ImageMin: 1})
-	require.NoError(t, err)
-	defer func() { require.NoError(t, v.Close()) }()
-	s := storeWithFiles(t)
-	defer func() { require.NoError(t, s.Close(context.Background())) }()
-	lease, err := s.Lease()
-	require.NoError(t, err)
-	defer lease.Release()
-	img, err := lease.Image(t.Context())
-	require.NoError(t, err)
-	snap, err := v.WriteSnapshot(t.Context(), SnapshotSpec{"t", runAt(0), lease.Ledger.Version, lease.Ledger}, Source{Image: img}, WriteOptions{})
+	v, lease, img := imaged(t)
+	snap, err := v.WriteSnapshot(t.Context(), SnapshotSpec{"t", runAt(0), lease.Version, lease.Ledger}, Source{Image: img}, WriteOptions{})
 	require.NoError(t, err)
 	pool, err := filepath.Glob(filepath.Join(v.poolDir("t"), "*."+KindTable))
 	require.NoError(t, err)
@@ -74,6 +57,23 @@ func TestALookMissesWhatThePoolLost(t *testing.T) {
 	require.NoError(t, os.Remove(pool[0]))
 	require.ErrorIs(t, look(), storage.ErrDamaged)
 	require.ErrorContains(t, look(), filepath.Base(pool[0]))
+}
+
+// imaged is a store pinned a little above its last commit, of which all lies in files, and
+// a vault that copies such a store as files, however small it is.
+func imaged(t *testing.T) (*Vault, *storage.Lease, *storage.Image) {
+	t.Helper()
+	v, err := Open(disk.OS, t.TempDir(), me, Options{ImageMin: 1})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, v.Close()) })
+	s := storeWithFiles(t)
+	t.Cleanup(func() { require.NoError(t, s.Close(context.Background())) })
+	lease, err := s.Pin(storage.VersionAt(epoch) + 1000)
+	require.NoError(t, err)
+	t.Cleanup(lease.Release)
+	img, err := lease.Image(t.Context())
+	require.NoError(t, err)
+	return v, lease, img
 }
 
 func storeWithFiles(t *testing.T) *storage.Store {
