@@ -110,9 +110,10 @@ func (r *reader) seek(ctx context.Context, opts SubscribeOptions) (place, error)
 	switch {
 	case opts.All:
 		r.next = max(state.FirstSeq, 1)
+	case opts.Since.After(state.LastTime): // the server would wrap a year like 3000 round to the past
+		r.next = state.LastSeq + 1
 	case !opts.Since.IsZero():
 		r.since = sendable(opts.Since)
-		at.empty = at.empty || opts.Since.After(state.LastTime)
 	case opts.Last > 0:
 		r.next = max(state.FirstSeq, 1)
 		if n := uint64(opts.Last); state.LastSeq > n {
@@ -132,15 +133,11 @@ func (r *reader) seek(ctx context.Context, opts SubscribeOptions) (place, error)
 	return at, nil
 }
 
-// sendable is a time as a request to the server can say it: in UTC, and from 1970 to 9999.
-// JSON has no other years, nor the zones of 24 hours that Go parses. No event is older.
+// sendable is a time as a request to the server can say it: in UTC, and from 1970 on. JSON
+// has no years before 0, nor the zones of 24 hours that Go parses. No event is older.
 func sendable(t time.Time) time.Time {
-	first, last := time.Unix(0, 0), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
-	switch {
-	case t.Before(first):
+	if first := time.Unix(0, 0); t.Before(first) {
 		t = first
-	case t.After(last):
-		t = last
 	}
 	return t.UTC()
 }
