@@ -23,7 +23,8 @@ func noteAll(head Head, commits []Commit) {
 
 // Append writes the commits as the next segment; it is checked, complete and durable
 // on return. head.From must be [Log.Through]; its ids may be left out, its tables are
-// sorted. The commits of one table must ascend; all are sorted by version.
+// sorted. The commits are sorted, too: by table, so that a reader of one can skip those of
+// the others, then by version.
 //
 // It refuses with a [storage.GapError] where a table's Before is not its last After,
 // unless the state is marked as a Break, and with a [storage.DamageError] where a
@@ -44,7 +45,9 @@ func (l *Log) Append(ctx context.Context, head Head, commits []Commit) (Segment,
 		return Segment{}, err
 	}
 	commits = slices.Clone(commits)
-	slices.SortStableFunc(commits, func(a, b Commit) int { return cmp.Compare(a.Ledger.Version, b.Ledger.Version) })
+	slices.SortStableFunc(commits, func(a, b Commit) int {
+		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Ledger.Version, b.Ledger.Version))
+	})
 	s := Segment{Head: head, Name: span{head.From, head.To}.String()}
 	if err = l.ready(); err == nil && !l.made { // once only: it syncs the folder above
 		err = l.fs.MkdirAll(l.dir)

@@ -24,7 +24,7 @@ func TestAppendRefuses(t *testing.T) {
 		"another beginning":        {func(s *shipment) { s.head.From-- }, storage.ErrInvalid},
 		"an end before it":         {func(s *shipment) { s.head.To = 20 }, storage.ErrInvalid},
 		"another vault":            {func(s *shipment) { s.head.Vault = "vault-2" }, storage.ErrInvalid},
-		"a commit of no table":     {func(s *shipment) { s.commits[0].Table = "c" }, storage.ErrInvalid},
+		"a commit of no table":     {func(s *shipment) { s.commits[1].Table = "c" }, storage.ErrInvalid},
 		"a table twice":            {func(s *shipment) { s.head.Tables = append(s.head.Tables, s.head.Tables[0]) }, storage.ErrInvalid},
 		"a bad name":               {func(s *shipment) { s.head.Tables[0].Table = "../a" }, storage.ErrInvalidName},
 		"complete beyond its end":  {func(s *shipment) { s.head.Tables[0].Through = 31 }, storage.ErrInvalid},
@@ -78,6 +78,7 @@ func TestAppendTakesAnyOrder(t *testing.T) {
 	cs := []Commit{a.put(t, 1, "k", "v"), a.put(t, 5, "k", "v"), b.put(t, 2, "k", "v"), b.put(t, 4, "k", "v")}
 	s := ship(0, 10, map[string]storage.Ledger{"a": {}, "b": {}}, cs...)
 	slices.Reverse(s.head.Tables)
+	slices.Reverse(s.commits)
 	seg := s.append(t, l)
 	require.Equal(t, "a", seg.Tables[0].Table)
 	require.Equal(t, uint64(4), seg.Commits())
@@ -87,7 +88,7 @@ func TestAppendTakesAnyOrder(t *testing.T) {
 		return nil
 	})
 	require.NoError(t, err)
-	require.Equal(t, []storage.Version{1, 2, 4, 5}, order)
+	require.Equal(t, []storage.Version{1, 5, 2, 4}, order)
 }
 
 func TestTooLarge(t *testing.T) {

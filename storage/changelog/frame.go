@@ -15,6 +15,9 @@ const (
 
 	// frameTarget is the raw size at which a frame is closed, in bytes.
 	frameTarget = 512 << 10
+	// frameLeast is the raw size from which a frame is closed where another table's
+	// commits begin, in bytes: smaller ones would compress worse than skipping them saves.
+	frameLeast = 32 << 10
 	// maxFrame is the largest raw size of a frame, in bytes: one commit of the largest
 	// size fits. What does not shrink is stored, so no stored size is larger.
 	maxFrame = 32 << 20

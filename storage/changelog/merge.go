@@ -74,8 +74,9 @@ func (l *Log) readBack(ctx context.Context, s Segment) error {
 	return err
 }
 
-// copyRun writes all commits of the run, in their order.
+// copyRun writes all commits of the run, those of a table in their order.
 func (l *Log) copyRun(ctx context.Context, w *writer, run []Segment) error {
+	g := &grouped{w: w, tables: make([][]storage.Commit, len(w.acc.head.Tables))}
 	for _, s := range run {
 		to := make([]int, len(s.Tables)) // where the merged head has each table
 		for i, t := range s.Tables {
@@ -85,7 +86,7 @@ func (l *Log) copyRun(ctx context.Context, w *writer, run []Segment) error {
 			if h.Tables[i] != s.Tables[i] {
 				return &storage.DamageError{File: l.path(s.Name), Problem: "is not the segment that it was"}
 			}
-			return w.add(to[i], &c)
+			return g.add(to[i], c)
 		})
 		if err != nil {
 			if ctx.Err() == nil && (isMissing(err) || errors.Is(err, storage.ErrDamaged)) {
@@ -94,6 +95,38 @@ func (l *Log) copyRun(ctx context.Context, w *writer, run []Segment) error {
 			return err
 		}
 	}
+	return g.flush()
+}
+
+// groupBytes is how many bytes of commits are held to be written table by table.
+const groupBytes = 8 << 20
+
+// grouped hands commits to a segment's writer in groups of one table.
+type grouped struct {
+	w      *writer
+	tables [][]storage.Commit
+	bytes  int64
+}
+
+func (g *grouped) add(table int, c storage.Commit) error {
+	g.tables[table] = append(g.tables[table], c)
+	if g.bytes += sizeOf(c); g.bytes < groupBytes {
+		return nil
+	}
+	return g.flush()
+}
+
+func (g *grouped) flush() error {
+	for i, commits := range g.tables {
+		for j := range commits {
+			if err := g.w.add(i, &commits[j]); err != nil {
+				return err
+			}
+		}
+		clear(commits) // the next group must not keep these
+		g.tables[i] = commits[:0]
+	}
+	g.bytes = 0
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -14,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// stream returns all commits in the order of their shipping, as they are stored.
+// stream returns all commits, table by table in their order, as they are stored.
 func stream(t *testing.T, l *Log) (all []string) {
 	for _, s := range l.Segments() {
 		_, err := l.readAll(t.Context(), s.Name, s.span(), nil, func(h *Head, i int, c storage.Commit) error {
@@ -23,6 +24,7 @@ func stream(t *testing.T, l *Log) (all []string) {
 		})
 		require.NoError(t, err)
 	}
+	slices.SortStableFunc(all, func(a, b string) int { return strings.Compare(a[:strings.Index(a, " ")], b[:strings.Index(b, " ")]) })
 	return all
 }
 

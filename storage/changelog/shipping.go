@@ -68,7 +68,6 @@ func (s *Shipper) ship(ctx context.Context) (through storage.Version, more bool,
 			breaks = append(breaks, t.table)
 		}
 	}
-	slices.SortStableFunc(commits, func(a, b Commit) int { return cmp.Compare(a.Ledger.Version, b.Ledger.Version) })
 	to, err := s.cfg.Clock.Next(storage.MaxVersion)
 	if err != nil {
 		return 0, false, err

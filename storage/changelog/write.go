@@ -55,7 +55,7 @@ func (w *writer) add(i int, c *storage.Commit) error {
 		return fmt.Errorf("table %s: commit of %d changes and %d bytes: %w for the change log: the limits are %d and %d", table,
 			len(c.Changes), size, storage.ErrTooLarge, maxChanges, maxFrame)
 	}
-	if len(w.raw)+size > frameTarget {
+	if len(w.raw)+size > frameTarget || len(w.raw) >= frameLeast && w.tables != tableBit(i) {
 		if err := w.flush(); err != nil {
 			return err
 		}

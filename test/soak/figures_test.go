@@ -55,7 +55,8 @@ type window struct {
 	Resident, Anonymous int64
 	Descriptors         int
 	Routines            int
-	Disturbed           bool // the hub was killed in it, or started
+	Disturbed           bool            // the hub was killed in it, or started
+	Worked              map[string]bool // what was done beside the writing
 }
 
 func (w window) rate() float64 { return float64(w.Took.count()) / w.Length.Seconds() }

@@ -34,6 +34,7 @@ type soak struct {
 	looked  chan look
 	pending map[int]app.Version // tables whose restore was begun, and to what
 	busy    map[string]int      // commands under way, by name
+	worked  map[string]bool     // commands that were under way since the last window
 	newest  app.Version         // of all acknowledgements
 	recent  []moment            // what can be asked for
 
@@ -91,7 +92,7 @@ func (s *soak) start() {
 	s.t.Cleanup(func() { _ = s.cmd.Process.Kill() })
 	s.lines = make(chan any, 1<<16) // the hub must not wait for us
 	go read(out, s.lines)
-	s.busy = map[string]int{}
+	s.busy, s.worked = map[string]int{}, map[string]bool{}
 	for heads := 0; heads < writerCount; {
 		switch l := s.next().(type) {
 		case line:

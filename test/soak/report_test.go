@@ -29,6 +29,7 @@ func (s *soak) report() *report {
 	r.add("p50, p99: calm %v, %v; with backups %v, %v (%.2f×); with the windows after a start too %v, %v",
 		calm.took.quantile(0.5), calm.took.quantile(0.99), undisturbed.quantile(0.5), undisturbed.quantile(0.99),
 		float64(undisturbed.quantile(0.99))/float64(max(1, calm.took.quantile(0.99))), busy.took.quantile(0.5), busy.took.quantile(0.99))
+	s.byWork(r, busy, calm.took)
 	r.add("starts: median %v, longest %v; backups: median %v, pause at most %.1f ms; restores of the hub: median %v",
 		median(s.starts), longest(s.starts), median(s.backupTook), slices.Max(append(s.pauses, 0)), median(s.lookTook))
 	for _, f := range []struct {
@@ -47,6 +48,31 @@ func (s *soak) report() *report {
 			middle(all[:min(q, len(all))], f.of), middle(all[max(0, len(all)-q):], f.of), most(all, f.of))
 	}
 	return r
+}
+
+// byWork tells how slow writes were beside what.
+func (s *soak) byWork(r *report, p phase, calm histogram) {
+	only := func(w window, what string) bool { return len(w.Worked) == 1 && w.Worked[what] }
+	for _, kind := range []struct {
+		name string
+		is   func(window) bool
+	}{
+		{"nothing else", func(w window) bool { return len(w.Worked) == 0 }},
+		{"a backup", func(w window) bool { return only(w, "backup") }},
+		{"a compaction", func(w window) bool { return only(w, "compact") }},
+		{"a restore of the whole hub", func(w window) bool { return w.Worked["look"] }},
+		{"anything, or several", func(window) bool { return true }},
+	} {
+		took, windows := histogram{}, 0
+		for _, w := range s.during(p) {
+			if !w.Disturbed && kind.is(w) {
+				took.add(w.Took)
+				windows++
+			}
+		}
+		p99 := took.quantile(0.99)
+		r.add("  beside %s (%d windows): p50 %v, p99 %v, %.2f× of calm", kind.name, windows, took.quantile(0.5), p99, float64(p99)/float64(max(1, calm.quantile(0.99))))
+	}
 }
 
 // held is the throughput outside of kills and starts.

@@ -116,6 +116,7 @@ func (s *soak) ask(c command) {
 		return
 	}
 	s.busy[c.Do]++
+	s.worked[c.Do] = true
 	b, err := json.Marshal(c)
 	require.NoError(s.t, err)
 	_, err = s.in.Write(append(b, '\n'))

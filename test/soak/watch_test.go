@@ -12,7 +12,10 @@ import (
 func (s *soak) window(w window, routines int) {
 	proc := filepath.Join("/proc", fmt.Sprint(s.cmd.Process.Pid))
 	w.Routines, w.Disturbed = routines, s.disturbed
-	s.disturbed = false
+	w.Worked, s.worked, s.disturbed = s.worked, map[string]bool{}, false
+	for name := range s.busy {
+		s.worked[name] = true
+	}
 	status, _ := os.ReadFile(filepath.Join(proc, "status")) // elsewhere than on Linux the figures are 0
 	for l := range strings.Lines(string(status)) {
 		var kb int64
