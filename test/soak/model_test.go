@@ -14,9 +14,9 @@ import (
 // of the hub is a list of versions and numbers.
 const (
 	tableCount     = 13
-	writersOfTable = 5
+	writersOfTable = 20
 	writerCount    = tableCount * writersOfTable
-	ringA, ringB   = 400, 97 // keys that a writer's transactions go round
+	ringA, ringB   = 100, 24 // keys that a writer's transactions go round
 )
 
 func tableName(i int) string { return fmt.Sprintf("soak_%02d", i) }
@@ -26,9 +26,9 @@ func tableIndex(name string) (i int) {
 }
 
 func tableOf(writer int) int  { return writer / writersOfTable }
-func headKey(w int) []byte    { return fmt.Appendf(nil, "w%02d/head", w) }
-func keyA(w, slot int) []byte { return fmt.Appendf(nil, "w%02d/a/%03d", w, slot) }
-func keyB(w, slot int) []byte { return fmt.Appendf(nil, "w%02d/b/%03d", w, slot) }
+func headKey(w int) []byte    { return fmt.Appendf(nil, "w%03d/head", w) }
+func keyA(w, slot int) []byte { return fmt.Appendf(nil, "w%03d/a/%03d", w, slot) }
+func keyB(w, slot int) []byte { return fmt.Appendf(nil, "w%03d/b/%03d", w, slot) }
 
 var markKey = []byte("mark") // written before and after a restore of the table
 
