@@ -55,6 +55,7 @@ supervisor such as systemd does the same; do not use both.`,
 			if o.watch && c.env[watchedVar] == "" {
 				return c.watchServe(o.cfg.Logger)
 			}
+			app.RaiseProcs()
 			return c.serve(cmd.Context(), o.cfg)
 		},
 	}

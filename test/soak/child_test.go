@@ -99,6 +99,7 @@ func child(told string) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
+	app.RaiseProcs() // as brock serve does
 	began := time.Now()
 	cfg := app.Config{Data: o.Data, Vault: o.Vault, Schedule: "off", LogWindow: o.LogWindow, Logger: slog.New(slog.DiscardHandler), CompactEvery: -1}
 	for i := range tableCount {
