@@ -9,7 +9,7 @@ import (
 // process with a hub, at least. The processors may be fewer. Badger syncs by a system
 // call, and each thread in one takes its share of GOMAXPROCS with it until the runtime
 // notices: on two processors, writes then wait for any work beside them. With eight,
-// p99 of 5,000 transactions a second beside a restore of all 13 tables was 82 ms, not
+// p99 of 5,000 transactions a second beside a restore of all 13 tables was 87 ms, not
 // 6.7 s (docs/PERFORMANCE.md).
 //
 // A hub leaves the process as it is. A program of its own, as `brock serve` is, calls
