@@ -47,6 +47,26 @@ func TestSignInAndRoles(t *testing.T) {
 	require.Equal(t, operator, eval[[]string](b, buttons), "records are nothing for this page")
 }
 
+// What was asked before signing out, and is refused after it, disturbs nobody who signs in.
+func TestAnAnswerAfterSigningOut(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	b := newTab(t, h)
+	b.signIn(h.Hub().Credentials().Viewer.Token)
+	eval[any](b, `window.asks = window.fetch; window.held = []; window.answered = 0;
+		window.fetch = (path, init) => String(path).includes("snapshots")
+			? new Promise((go) => held.push(go)).then(() => asks(path, init)).finally(() => setTimeout(() => answered++, 100)) : asks(path, init);
+		setInterval(() => { if (!held.length) document.dispatchEvent(new Event("visibilitychange")); }, 20)`)
+	b.wait("held.length > 0")
+	b.click("#logout")
+	b.wait(`!document.getElementById("login").hidden`)
+	b.do(chromedp.SetValue("#token", "typed"))
+	eval[any](b, "held.forEach((go) => go())")
+	b.wait("answered > 0")
+	require.Equal(t, "typed", eval[string](b, `document.getElementById("token").value`))
+	require.Empty(t, eval[string](b, `document.getElementById("login-why").textContent`))
+}
+
 // A backup that somebody else starts appears without a reload, table by table.
 func TestABackupFromElsewhereAppears(t *testing.T) {
 	t.Parallel()

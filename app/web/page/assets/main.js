@@ -49,12 +49,13 @@ function refresh() {
   timer = setTimeout(look, 150);
 }
 async function look() {
-  if (!state.who) return;
+  const who = state.who; // what is answered after they have gone is for nobody
+  if (!who) return;
   if (asking) { more = true; return; }
   asking = true;
   try {
     const [h, l] = await Promise.all([health(), snapshots().catch((e) => { if (e.status === 0 || e.status === 401) throw e; return state.listing; })]);
-    if (!state.who) return;
+    if (state.who !== who) return;
     state.health = h;
     state.listing = l;
     state.seenAt = Date.now();
@@ -62,6 +63,7 @@ async function look() {
     if (state.isLive) state.downSince = 0;
     draw();
   } catch (e) {
+    if (state.who !== who) return;
     if (e.status === 401) shell("Your session has ended. Sign in again.");
     else down(e.status !== 0);
   } finally {
@@ -210,7 +212,7 @@ $("login-form").addEventListener("submit", async (e) => {
   }
   button.disabled = false;
 });
-$("logout").addEventListener("click", async () => { await leave(); shell(""); });
+$("logout").addEventListener("click", async () => { stream?.end(); state.who = null; await leave(); shell(""); });
 $("backup").addEventListener("click", () => work($("backup"), $("backup-out"), "backup", {}, backedUp));
 
 setInterval(() => { ages(); if (state.downSince) connection(); }, 1000);
