@@ -198,5 +198,5 @@ func (v *Vault) redoLeg(ctx context.Context, s *storage.Store, table string, l l
 			return err
 		}
 	}
-	return s.Redo(v.changes.Replay(ctx, table, l.from, l.cut, l.to))
+	return s.RollForward(v.changes.Replay(ctx, table, l.from, l.cut, l.to))
 }
