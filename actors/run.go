@@ -92,7 +92,7 @@ func (b *backup) afterRecord(ctx context.Context, run *vault.Run, jumped bool) {
 		b.cfg.Logger.Warn("the change log is not trimmed: damaged tables may have to be made from all of it", "run", run.ID, "tables", names)
 		return
 	}
-	if _, err := b.cfg.Vault.TrimLog(ctx, b.cfg.Window); err != nil {
+	if _, err := b.cfg.Vault.TrimLog(ctx, b.cfg.Keep, b.cfg.Window); err != nil {
 		b.cfg.Logger.Error("the change log could not be trimmed; the next run does it", "run", run.ID, "err", err)
 	}
 }

@@ -49,7 +49,8 @@ type Config struct {
 	// log, and so how much a lost disk can take; default 1 s, negative: no change log.
 	LogInterval time.Duration
 	// LogWindow is how far back every moment can be restored; default 7 days. The log
-	// always goes back to the oldest kept snapshot.
+	// always goes back to the oldest kept snapshot, but for one that is kept for its
+	// proof alone.
 	LogWindow time.Duration
 	// LogCap is how many bytes the tables keep for a change log that cannot be
 	// written; default 1 GiB. Beyond it the log gets a break, which the next backup closes.

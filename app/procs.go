@@ -19,7 +19,9 @@ const MinProcs = 8
 // RaiseProcs raises GOMAXPROCS to [MinProcs] where it is lower, unless something has
 // chosen it: the variable GOMAXPROCS of the environment, the program itself, or a
 // limit that the system puts on the process (as in a container), which more threads
-// would only use up sooner. It returns the value in force.
+// would only use up sooner. The limit shows where it is below the processors that
+// there are, and above one, for Go never takes less than two. What was raised no
+// longer follows a limit that changes. It returns the value in force.
 func RaiseProcs() int {
 	n := runtime.GOMAXPROCS(0)
 	if raised := raisedProcs(n, runtime.NumCPU(), os.Getenv("GOMAXPROCS")); raised != n {

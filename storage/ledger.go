@@ -68,9 +68,12 @@ func (l *Ledger) Add(r *Record, h Hash) {
 	l.Digest.add(h)
 }
 
-func (l *Ledger) remove(r *Record, h Hash) {
+func (l *Ledger) remove(r *Record, h Hash) { l.take(r.size(), h) }
+
+// take counts a live record of a size out.
+func (l *Ledger) take(size uint64, h Hash) {
 	l.Records--
-	l.Bytes -= r.size()
+	l.Bytes -= size
 	l.Digest.sub(h)
 }
 

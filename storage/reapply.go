@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -34,9 +35,11 @@ type redo struct {
 // of the log, all of which they would keep.
 type pending struct {
 	Entry
-	buf   []byte // of the envelope
-	rec   Record
-	hash  Hash
+	lives   bool // there is a record, of which the ledger knows:
+	size    uint64
+	hash    Hash
+	expires time.Time
+
 	waits bool   // for the batch
 	due   []byte // the index's entry of the record that it replaces there, if any
 }
@@ -71,58 +74,63 @@ func (r *redo) apply(c Commit) error {
 
 // change takes what the entry replaces out of the ledger, and counts it in.
 func (r *redo) change(e Entry) error {
-	c, err := r.replace(e.Key)
+	p, err := r.replace(e.Key)
 	if err != nil {
 		return err
 	}
-	if !c.waits {
-		c.waits = true
-		r.waiting = append(r.waiting, c)
+	if !p.waits {
+		p.waits = true
+		r.waiting = append(r.waiting, p)
 	}
-	if !r.history {
-		r.bytes -= len(c.buf)
+	if !r.history { // else the batch has the one of before
+		r.bytes -= len(p.Envelope)
 	}
 	r.bytes += len(e.Envelope)
-	c.buf = append(c.buf[:0], e.Envelope...)
-	if c.Version, c.Envelope = e.Version, c.buf; e.Envelope == nil {
-		c.Envelope = nil
+	p.Version, p.Envelope = e.Version, bytes.Clone(e.Envelope)
+	if e.Envelope == nil {
 		return nil
 	}
-	var problem string
-	if c.rec, c.hash, problem = c.Open(); problem != "" {
+	rec, h, problem := e.Open()
+	if problem != "" {
 		return r.s.damage(fmt.Sprintf("key %.80q: %s", e.Key, problem))
 	}
-	r.ledger.Add(&c.rec, c.hash)
+	r.ledger.Add(&rec, h)
+	p.knows(&rec, h)
 	return nil
 }
 
-// replace takes the record that the key has so far out of the ledger. If that is more
-// than memory, it leaves dead bytes.
+func (p *pending) knows(rec *Record, h Hash) {
+	p.lives, p.size, p.hash, p.expires = true, rec.size(), h, rec.ExpiresAt
+}
+
+// replace takes the record that the key has so far out of the ledger. If more than
+// memory has it, it leaves dead bytes.
 func (r *redo) replace(key []byte) (*pending, error) {
-	c, ok := r.ahead[string(key)]
-	if ok && c.Envelope == nil {
-		return c, nil
-	}
+	p, ok := r.ahead[string(key)]
 	if !ok {
-		c = &pending{Entry: Entry{Key: bytes.Clone(key)}}
-		r.ahead[string(key)] = c
+		p = &pending{Entry: Entry{Key: bytes.Clone(key)}}
+		r.ahead[string(key)] = p
 		r.bytes += len(key) + pendingBytes
-		var err error
-		if c.rec, c.hash, err = r.s.read(r.txn, key); errors.Is(err, ErrNotFound) {
-			return c, nil
-		} else if err != nil {
+		rec, h, err := r.s.read(r.txn, key)
+		if err == nil {
+			p.knows(&rec, h)
+		} else if !errors.Is(err, ErrNotFound) {
 			return nil, err
 		}
 	}
-	r.ledger.remove(&c.rec, c.hash)
-	if c.waits {
-		return c, nil
+	if !p.lives {
+		return p, nil
 	}
-	r.ledger.Dead += c.rec.size() + opOverhead/2
-	if !c.rec.ExpiresAt.IsZero() {
-		c.due = expiryKey(c.rec.ExpiresAt.UnixMilli(), key)
+	p.lives = false
+	r.ledger.take(p.size, p.hash)
+	if p.waits {
+		return p, nil
 	}
-	return c, nil
+	r.ledger.Dead += p.size + opOverhead/2
+	if !p.expires.IsZero() {
+		p.due = expiryKey(p.expires.UnixMilli(), key)
+	}
+	return p, nil
 }
 
 // flush makes durable what is ahead.
@@ -146,12 +154,13 @@ func (r *redo) write() error {
 		return nil
 	}
 	slices.SortFunc(r.waiting, func(a, b *pending) int { return cmp.Compare(a.Version, b.Version) })
-	for _, c := range r.waiting {
-		if err := r.put(c); err != nil {
+	for _, p := range r.waiting {
+		if err := r.put(p); err != nil {
 			return err
 		}
-		c.waits, c.due = false, nil
+		p.waits, p.due = false, nil
 	}
+	clear(r.waiting)
 	r.waiting = r.waiting[:0]
 	if key := ledgerKey(r.held); r.held > 0 && string(key) != string(ledgerKey(v)) {
 		if err := r.b.remove(key, v); err != nil {
@@ -162,16 +171,16 @@ func (r *redo) write() error {
 	return r.b.put(ledgerKey(v), r.ledger.Append(nil), v)
 }
 
-func (r *redo) put(c *pending) error {
-	if c.due != nil {
-		if err := r.b.remove(c.due, c.Version); err != nil {
+func (r *redo) put(p *pending) error {
+	if p.due != nil {
+		if err := r.b.remove(p.due, p.Version); err != nil {
 			return err
 		}
 	}
-	if c.Envelope == nil {
-		key := recordKey(c.Key)
-		r.ledger.Dead += uint64(len(key)) + opOverhead/2 // the tombstone itself
-		return r.b.remove(key, c.Version)
+	if p.Envelope != nil {
+		return r.b.add(p.Entry)
 	}
-	return r.b.add(c.Entry)
+	key := recordKey(p.Key)
+	r.ledger.Dead += uint64(len(key)) + opOverhead/2 // the tombstone itself
+	return r.b.remove(key, p.Version)
 }

@@ -1,27 +1,28 @@
 package storage
 
 import (
-	"bytes"
 	"context"
+	"fmt"
+	"iter"
 	"math"
 	"path/filepath"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/stretchr/testify/require"
 )
 
-// keysOf is all that a store has but its account: records and the index of expiries,
-// with versions. It tells how many versions there are of them, too.
+// keysOf is all that a store has, with versions: records, the index of expiries, its
+// account and the mark of a restore. It tells how many versions there are of records, too.
 func keysOf(t *testing.T, s *Store) (keys map[string]uint64, versions int) {
 	txn := s.db.NewTransactionAt(math.MaxUint64, false)
 	defer txn.Discard()
 	keys = map[string]uint64{}
 	it := txn.NewIterator(badger.DefaultIteratorOptions)
 	for it.Rewind(); it.Valid(); it.Next() {
-		if !bytes.HasPrefix(it.Item().Key(), ledgerPrefix) {
-			keys[string(it.Item().KeyCopy(nil))] = it.Item().Version()
-		}
+		keys[string(it.Item().KeyCopy(nil))] = it.Item().Version()
 	}
 	it.Close()
 	all := txn.NewIterator(badger.IteratorOptions{AllVersions: true, Prefix: recordPrefix})
@@ -37,9 +38,22 @@ func keysOf(t *testing.T, s *Store) (keys map[string]uint64, versions int) {
 func TestRedoAndRollForward(t *testing.T) {
 	for _, size := range []int{64, 400 << 10} { // the larger ones go to Badger in several batches
 		p := newPast(t, uint64(size))
+		due := p.v.Time().Add(time.Hour * 24 * 365)
+		again := func() { // the same time of expiry: the index's entry goes and comes at one version
+			for range 3 {
+				require.NoError(t, p.commit(Batch{{Key: []byte("again"), Value: make([]byte, size), ExpiresAt: due}}))
+			}
+			p.ledger[p.v] = p.Ledger()
+		}
 		p.live(60, size)
+		again()
 		middle := p.v
-		p.live(90, size)
+		again()
+		p.live(40, size)
+		p.v += 1000
+		_, err := p.Stamp(p.v, middle, p.Ledger().Commits)
+		require.NoError(t, err)
+		p.live(50, size)
 		l, err := p.Lease()
 		require.NoError(t, err)
 		defer l.Release()
@@ -74,6 +88,66 @@ func TestRedoAndRollForward(t *testing.T) {
 			require.NoError(t, s.Close(context.Background()))
 		}
 	}
+}
+
+// What was written and deleted again, or replaced what was large, takes no memory.
+func TestRollForwardForgets(t *testing.T) {
+	const n, size = 300, 100 << 10
+	p := newPast(t, 1)
+	key := func(i int) []byte { return fmt.Appendf(nil, "k%d", i) }
+	value := make([]byte, size)
+	for i := range n {
+		require.NoError(t, p.commit(Batch{{Key: key(i), Value: value}}))
+	}
+	filled := p.Ledger()
+	for i := range n {
+		require.NoError(t, p.commit(Batch{{Key: key(i), Delete: true}}))
+	}
+	emptied := p.Ledger()
+	for i := n; i < 2*n; i++ {
+		require.NoError(t, p.commit(Batch{{Key: key(i), Value: value}}))
+		require.NoError(t, p.commit(Batch{{Key: key(i), Value: value[:i%2], Delete: i%2 == 0}}))
+	}
+	l, err := p.Lease()
+	require.NoError(t, err)
+	defer l.Release()
+	var all []Commit
+	for c, err := range l.History(Ledger{}, MaxVersion) {
+		require.NoError(t, err)
+		all = append(all, c)
+	}
+	part := func(after, upTo Ledger, at func()) iter.Seq2[Commit, error] {
+		return func(yield func(Commit, error) bool) {
+			for i, c := range all[after.Commits:upTo.Commits] {
+				if i%100 == 99 {
+					at()
+				}
+				if !yield(c, nil) {
+					return
+				}
+			}
+		}
+	}
+	for _, history := range []bool{false, true} {
+		s, err := Create(filepath.Join(t.TempDir(), "n"), "things", p.options())
+		require.NoError(t, err)
+		require.NoError(t, s.redo(part(Ledger{}, filled, func() {}), history))
+		before := liveBytes()
+		little := func() { require.Less(t, liveBytes()-before, int64(n*size/2), "history %t", history) }
+		require.NoError(t, s.redo(part(filled, emptied, little), history))
+		if !history { // else it all goes to Badger, which has memory of its own
+			require.NoError(t, s.redo(part(emptied, p.Ledger(), little), history))
+		}
+		require.NoError(t, s.Close(context.Background()))
+	}
+	runtime.KeepAlive(all)
+}
+
+func liveBytes() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // A commit that does not lead to its ledger ends it.

@@ -13,8 +13,9 @@ import (
 // holds some of them and is good for nothing: redo goes to stores in the making only.
 func (s *Store) Redo(commits iter.Seq2[Commit, error]) error { return s.redo(commits, true) }
 
-// RollForward is [Store.Redo] for a store whose history nobody will ask for: of a key
-// that was written many times mostly the last record alone reaches the disk.
+// RollForward is [Store.Redo] for a store whose history of before nobody needs: of a key
+// that was written many times mostly the last record alone reaches the disk. A change
+// log that would begin before the last commit has a gap there, as behind a snapshot.
 func (s *Store) RollForward(commits iter.Seq2[Commit, error]) error { return s.redo(commits, false) }
 
 func (s *Store) redo(commits iter.Seq2[Commit, error], history bool) error {
@@ -38,10 +39,11 @@ func (s *Store) redo(commits iter.Seq2[Commit, error], history bool) error {
 			return err
 		}
 	}
-	if err := r.flush(); err != nil {
+	err := r.flush()
+	r.b.batch.Cancel()
+	if err != nil {
 		return err
 	}
-	r.b.batch.Cancel()
 	s.head.Store(&r.ledger)
 	return s.witness.saw(max(r.ledger.Version, s.seen)) // what it saw and is still missing stays missed
 }

@@ -32,7 +32,7 @@ var settings = []setting{
 	{"schedule", "\"@daily\"", "When to back up: five cron fields, @daily, @every 10m or off."},
 	{"keep", "3", "How many snapshots of each table to keep. The newest proven one is kept besides."},
 	{"log_interval", "1s", "How long a commit waits at most before it is in the vault's change log, and so how much\na lost disk can take. Negative: no change log."},
-	{"log_window", "168h0m0s", "How far back every moment can be restored. The change log always goes back to the\noldest snapshot that is kept."},
+	{"log_window", "168h0m0s", "How far back every moment can be restored. The change log always goes back to the\noldest snapshot that is kept, but for one that is kept for its proof alone."},
 	{"log_cap", "1GiB", "How much the tables keep, altogether, for a change log that cannot be written, such as\nwhile the vault is away. Beyond it the log gets a break, which the next backup closes."},
 	{"copy_rate", "0", "How much a backup may copy a second, such as 100MB, so that it leaves the disk to\nothers. 0: 100MiB while tables are written to, else no limit."},
 	{"drill_every", "24h0m0s", "How often a table's newest snapshot is restored for proof, after a backup and when\nnothing else is under way. Negative: on demand only."},

@@ -36,14 +36,9 @@ func (v *Vault) Retain(ctx context.Context, table string, keep int, window time.
 	if err != nil {
 		return nil, fmt.Errorf("retention of table %s: %w; the next one goes on with it", table, err)
 	}
-	now := v.now()
-	needed := anchors(snaps, now, window)
-	if window > 0 {
-		start := storage.VersionAt(now.Add(-window))
-		keepBegins(needed, v.changes.Ranges(table), snaps, start)
-		if err := v.keepSources(ctx, needed, table, snaps, start); err != nil {
-			return nil, fmt.Errorf("retention of table %s: %w; the next one goes on with it", table, err)
-		}
+	needed, err := v.windowNeeds(ctx, table, snaps, v.now(), window)
+	if err != nil {
+		return nil, fmt.Errorf("retention of table %s: %w; the next one goes on with it", table, err)
 	}
 	kept, victims := divide(snaps, keep, needed)
 	for _, s := range kept {

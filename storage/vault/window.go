@@ -61,8 +61,10 @@ func keepBegins(needed map[string]bool, ranges []changelog.Range, snaps []Snapsh
 
 // TrimLog removes the segments of the change log that no restore needs any more:
 // those before the oldest snapshot of each table, once that lies below the window's
-// start. It returns their names.
-func (v *Vault) TrimLog(ctx context.Context, window time.Duration) (removed []string, err error) {
+// start. A snapshot that [Vault.Retain], with the same keep and window, leaves for its
+// proof alone does not count, or the log would go back to it until something newer is
+// proven; what it goes on from counts. It returns their names.
+func (v *Vault) TrimLog(ctx context.Context, keep int, window time.Duration) (removed []string, err error) {
 	leave, err := v.enter()
 	if err != nil {
 		return nil, err
@@ -70,7 +72,8 @@ func (v *Vault) TrimLog(ctx context.Context, window time.Duration) (removed []st
 	defer leave()
 	v.retaining.Lock()
 	defer v.retaining.Unlock()
-	start := storage.VersionAt(v.now().Add(-window))
+	now := v.now()
+	start := storage.VersionAt(now.Add(-window))
 	before := v.changes.Through()
 	for _, table := range v.changes.Tables() {
 		st, _ := v.changes.Last(table)
@@ -85,7 +88,11 @@ func (v *Vault) TrimLog(ctx context.Context, window time.Duration) (removed []st
 		if err != nil {
 			return nil, err
 		}
-		before = min(before, needsLog(snaps, st, start), need)
+		needed, err := v.windowNeeds(ctx, table, snaps, now, window)
+		if err != nil {
+			return nil, err
+		}
+		before = min(before, needsLog(snaps, keep, needed, st, start), need)
 	}
 	if before == 0 {
 		return nil, nil
@@ -93,9 +100,21 @@ func (v *Vault) TrimLog(ctx context.Context, window time.Duration) (removed []st
 	return v.changes.Remove(ctx, before)
 }
 
-// needsLog returns the version from which on a table needs the log; st is how far
-// the log has it.
-func needsLog(snaps []Snapshot, st changelog.TableState, start storage.Version) storage.Version {
+// windowNeeds names the snapshots, newest first, that the change log's window needs.
+func (v *Vault) windowNeeds(ctx context.Context, table string, snaps []Snapshot, now time.Time, window time.Duration) (map[string]bool, error) {
+	needed := anchors(snaps, now, window)
+	if window <= 0 {
+		return needed, nil
+	}
+	start := storage.VersionAt(now.Add(-window))
+	keepBegins(needed, v.changes.Ranges(table), snaps, start)
+	return needed, v.keepSources(ctx, needed, table, snaps, start)
+}
+
+// needsLog returns the version from which on a table needs the log: for its keep newest
+// snapshots, for those that the window needs, and for what any goes on from. st is how
+// far the log has it.
+func needsLog(snaps []Snapshot, keep int, needed map[string]bool, st changelog.TableState, start storage.Version) storage.Version {
 	if len(snaps) == 0 {
 		if st.After.Commits == 0 {
 			return storage.MaxVersion
@@ -114,7 +133,12 @@ func needsLog(snaps []Snapshot, st changelog.TableState, start storage.Version) 
 	if st.Through <= start {
 		return root // it was not served in all of the window: only its snapshots count
 	}
-	oldest := snaps[len(snaps)-1] // newest first
+	oldest := snaps[0]
+	for i, s := range snaps { // newest first
+		if i < keep || needed[s.Name] {
+			oldest = s
+		}
+	}
 	if oldest.Cut > start {
 		return 0 // the window begins before any snapshot
 	}

@@ -17,6 +17,7 @@ func TestWhatATableNeedsOfTheLog(t *testing.T) {
 	written := changelog.TableState{Through: at(10), After: storage.Ledger{Commits: 5}}
 	idle := changelog.TableState{Through: at(10)}
 	gone := changelog.TableState{Through: at(3), After: storage.Ledger{Commits: 5}}
+	proof := []Snapshot{{Name: "9", Cut: at(9)}, {Name: "8", Cut: at(8)}, {Name: "7", Cut: at(7)}, {Name: "2", Cut: at(2)}}
 	for _, c := range []struct {
 		what  string
 		snaps []Snapshot
@@ -30,9 +31,41 @@ func TestWhatATableNeedsOfTheLog(t *testing.T) {
 		{"its last commits, of one without chains", snaps[2:], gone, at(3), at(2)},
 		{"all, where nothing else has it", nil, written, at(3), 0},
 		{"nothing, of one that was never written", nil, idle, at(3), storage.MaxVersion},
+		{"not from a snapshot that only its proof keeps", proof, written, at(8) + 1, at(7)},
+		{"from what the window needs", proof[1:], written, at(3), at(2)},
 	} {
-		require.Equal(t, c.want, needsLog(c.snaps, c.st, c.start), c.what)
+		require.Equal(t, c.want, needsLog(c.snaps, 3, map[string]bool{}, c.st, c.start), c.what)
 	}
+	require.Equal(t, at(2), needsLog(proof, 3, map[string]bool{"2": true}, written, at(8)+1), "the window needs it")
+}
+
+// What only its proof keeps, the log does not go back to: it would grow for as long as
+// nothing newer is proven.
+func TestTheLogDoesNotGoBackToAProof(t *testing.T) {
+	const window, last = 8 * time.Minute, 40
+	v := newTestVault(t)
+	v.build = fakeBuild
+	for m := range last + 1 {
+		backup(t, v, m, records(m%7), "t")
+		if m == 1 {
+			_, err := v.Drill(t.Context(), "t", nameAt(m), t.TempDir())
+			require.NoError(t, err)
+		}
+		st := changelog.TableState{Table: "t", Through: cutAt(m)}
+		_, err := v.Log().Append(t.Context(), changelog.Head{From: v.Log().Through(), To: cutAt(m), Tables: []changelog.TableState{st}}, nil)
+		require.NoError(t, err)
+		v.now = func() time.Time { return cutAt(m).Time() }
+		_, err = v.Retain(t.Context(), "t", 2, window)
+		require.NoError(t, err)
+		_, err = v.TrimLog(t.Context(), 2, window)
+		require.NoError(t, err)
+	}
+	snaps := listed(t, v, "t")
+	require.Equal(t, "t/"+nameAt(1), snaps[len(snaps)-1])
+	from := v.Log().Segments()[0].From
+	require.LessOrEqual(t, from, cutAt(last-8), "the window is whole")
+	require.GreaterOrEqual(t, from, cutAt(last-8-2), "from the newest snapshot of the quarter below it")
+	clean(t, v)
 }
 
 // restoring lets the change log have restores of table t: at these minutes, to the

@@ -294,7 +294,7 @@ func (l *life) tryRetain() error {
 			return err
 		}
 	}
-	_, err := l.vault.TrimLog(ctx, window)
+	_, err := l.vault.TrimLog(ctx, keep, window)
 	return err
 }
 

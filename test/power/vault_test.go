@@ -201,7 +201,7 @@ func (l *life) goOn(v *vault.Vault) error {
 	if _, err := v.Log().Merge(ctx, changelog.MergeOptions{Fanout: 2}); err != nil {
 		return err
 	}
-	if _, err := v.TrimLog(ctx, 0); err != nil {
+	if _, err := v.TrimLog(ctx, 1, 0); err != nil {
 		return err
 	}
 	return clean(v)

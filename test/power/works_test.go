@@ -36,7 +36,7 @@ func isRetained(l *life) error {
 			return fmt.Errorf("table %s: %v were left: %w", name, removed, err)
 		}
 	}
-	if trimmed, err := v.TrimLog(ctx, window); err != nil || len(trimmed) > 0 {
+	if trimmed, err := v.TrimLog(ctx, keep, window); err != nil || len(trimmed) > 0 {
 		return fmt.Errorf("of the log %v were left: %w", trimmed, err)
 	}
 	return nil

@@ -76,7 +76,7 @@ func (r recipe) tend(t testing.TB, dir string) {
 	require.NoError(t, err)
 	require.True(t, done)
 	if r.trim {
-		removed, err := v.TrimLog(ctx, time.Nanosecond)
+		removed, err := v.TrimLog(ctx, 1, time.Nanosecond)
 		require.NoError(t, err)
 		require.NotEmpty(t, removed)
 	}

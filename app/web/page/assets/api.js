@@ -43,19 +43,27 @@ function why(status, v) {
   return `The hub answered with status ${status}.`;
 }
 
-// again asks, and where the session is gone enters once more with the token of before.
+// again asks, and where the session is gone enters once more with the token of before:
+// of when it asked, for whoever has signed in since asks for themselves.
 async function again(method, path, body, wait) {
+  const mine = token;
   try {
     return await ask(method, path, body, wait);
   } catch (e) {
-    if (e.status !== 401 || token === null) throw e;
-    await enter(token);
+    if (e.status !== 401 || mine === null || token !== mine) throw e;
+    await open(mine);
+    if (token !== mine) { // signed out meanwhile
+      if (token === null) await leave();
+      throw e;
+    }
     return ask(method, path, body, wait);
   }
 }
 
+const open = (given) => ask("POST", "/api/session", { token: given }, 15000);
+
 export async function enter(given) {
-  await ask("POST", "/api/session", { token: given }, 15000);
+  await open(given);
   token = given;
 }
 

@@ -43,7 +43,7 @@ const drilled = (d) => (d.checked ? `Proven: ${plural(d.checked, "snapshot")} re
 const backedUp = (r) => (r.status === "complete" ? `Backed up ${plural(r.tables_success, "table")}, ${bytes(r.bytes)}, in ${span(r.duration_ms)}` : `Backed up in part: ${list(r.tables_failed)} failed`);
 
 // What is asked again while an answer is under way is asked once more after it.
-let asking = false, more = false, timer = 0;
+let asking = null, more = false, timer = 0; // asking: for whom
 function refresh() {
   clearTimeout(timer);
   timer = setTimeout(look, 150);
@@ -51,8 +51,8 @@ function refresh() {
 async function look() {
   const who = state.who; // what is answered after they have gone is for nobody
   if (!who) return;
-  if (asking) { more = true; return; }
-  asking = true;
+  if (asking === who) { more = true; return; }
+  asking = who;
   try {
     const [h, l] = await Promise.all([health(), snapshots().catch((e) => { if (e.status === 0 || e.status === 401) throw e; return state.listing; })]);
     if (state.who !== who) return;
@@ -67,8 +67,10 @@ async function look() {
     if (e.status === 401) shell("Your session has ended. Sign in again.");
     else down(e.status !== 0);
   } finally {
-    asking = false;
-    if (more) { more = false; refresh(); }
+    if (asking === who) {
+      asking = null;
+      if (more) { more = false; refresh(); }
+    }
   }
 }
 
@@ -212,7 +214,13 @@ $("login-form").addEventListener("submit", async (e) => {
   }
   button.disabled = false;
 });
-$("logout").addEventListener("click", async () => { stream?.end(); state.who = null; await leave(); shell(""); });
+$("logout").addEventListener("click", async () => {
+  if (!state.who) return; // once is enough: what is typed by then stays
+  stream?.end();
+  state.who = null;
+  await leave();
+  shell("");
+});
 $("backup").addEventListener("click", () => work($("backup"), $("backup-out"), "backup", {}, backedUp));
 
 setInterval(() => { ages(); if (state.downSince) connection(); }, 1000);
