@@ -33,6 +33,13 @@ func keysOf(t *testing.T, s *Store) (keys map[string]uint64, versions int) {
 	return keys, versions
 }
 
+func applyAll(s *Store, history bool, commits iter.Seq2[Commit, error]) error {
+	if history {
+		return s.Redo(commits)
+	}
+	return s.RollForward(commits)
+}
+
 // A store made of commits is the one that they were made in, whether all of them are
 // kept or only what counts in the end.
 func TestRedoAndRollForward(t *testing.T) {
@@ -68,7 +75,7 @@ func TestRedoAndRollForward(t *testing.T) {
 				if from == middle {
 					to = p.v
 				}
-				require.NoError(t, s.redo(l.History(p.ledger[from], to), history))
+				require.NoError(t, applyAll(s, history, l.History(p.ledger[from], to)))
 			}
 			require.Equal(t, p.ledger[p.v].Commits, s.Ledger().Commits)
 			require.NoError(t, s.Prove(context.Background(), p.ledger[p.v]))
@@ -131,12 +138,12 @@ func TestRollForwardForgets(t *testing.T) {
 	for _, history := range []bool{false, true} {
 		s, err := Create(filepath.Join(t.TempDir(), "n"), "things", p.options())
 		require.NoError(t, err)
-		require.NoError(t, s.redo(part(Ledger{}, filled, func() {}), history))
+		require.NoError(t, applyAll(s, history, part(Ledger{}, filled, func() {})))
 		before := liveBytes()
 		little := func() { require.Less(t, liveBytes()-before, int64(n*size/2), "history %t", history) }
-		require.NoError(t, s.redo(part(filled, emptied, little), history))
+		require.NoError(t, applyAll(s, history, part(filled, emptied, little)))
 		if !history { // else it all goes to Badger, which has memory of its own
-			require.NoError(t, s.redo(part(emptied, p.Ledger(), little), history))
+			require.NoError(t, applyAll(s, history, part(emptied, p.Ledger(), little)))
 		}
 		require.NoError(t, s.Close(context.Background()))
 	}
