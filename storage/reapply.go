@@ -12,10 +12,9 @@ import (
 	"github.com/dgraph-io/badger/v4"
 )
 
-// redoBytes is how much of a redo lies in memory before it is handed to Badger.
 const (
-	redoBytes    = 8 << 20
-	pendingBytes = 256 // what a key takes besides itself and its envelope, about
+	redoBytes    = 8 << 20 // what of a redo lies in memory before it is handed to Badger
+	pendingBytes = 256     // what a key takes besides itself and its envelope, about
 )
 
 // redo is a run of commits that is applied again.

@@ -33,6 +33,14 @@ func keysOf(t *testing.T, s *Store) (keys map[string]uint64, versions int) {
 	return keys, versions
 }
 
+func wholeHistory(t *testing.T, l *Lease) (all []Commit) {
+	for c, err := range l.History(Ledger{}, MaxVersion) {
+		require.NoError(t, err)
+		all = append(all, c)
+	}
+	return all
+}
+
 func applyAll(s *Store, history bool, commits iter.Seq2[Commit, error]) error {
 	if history {
 		return s.Redo(commits)
@@ -118,11 +126,7 @@ func TestRollForwardForgets(t *testing.T) {
 	l, err := p.Lease()
 	require.NoError(t, err)
 	defer l.Release()
-	var all []Commit
-	for c, err := range l.History(Ledger{}, MaxVersion) {
-		require.NoError(t, err)
-		all = append(all, c)
-	}
+	all := wholeHistory(t, l)
 	part := func(after, upTo Ledger, at func()) iter.Seq2[Commit, error] {
 		return func(yield func(Commit, error) bool) {
 			for i, c := range all[after.Commits:upTo.Commits] {
@@ -164,11 +168,7 @@ func TestRollForwardChecksEachCommit(t *testing.T) {
 	l, err := p.Lease()
 	require.NoError(t, err)
 	defer l.Release()
-	var commits []Commit
-	for c, err := range l.History(Ledger{}, MaxVersion) {
-		require.NoError(t, err)
-		commits = append(commits, c)
-	}
+	commits := wholeHistory(t, l)
 	commits[10].Changes = nil
 	s, err := Create(filepath.Join(t.TempDir(), "n"), "things", p.options())
 	require.NoError(t, err)

@@ -26,7 +26,7 @@ func (s *Store) redo(commits iter.Seq2[Commit, error], history bool) error {
 	r := &redo{s: s, b: s.opts.builder(s.db, s.dir, s.table), history: history, ledger: *s.head.Load()}
 	r.held = r.ledger.Version
 	r.begin()
-	defer func() { r.txn.Discard() }()
+	defer func() { r.b.batch.Cancel(); r.txn.Discard() }() // of what was flushed that is nothing
 	for c, err := range commits {
 		if err == nil {
 			err = r.apply(c)
@@ -35,13 +35,10 @@ func (s *Store) redo(commits iter.Seq2[Commit, error], history bool) error {
 			err = r.flush()
 		}
 		if err != nil {
-			r.b.batch.Cancel()
 			return err
 		}
 	}
-	err := r.flush()
-	r.b.batch.Cancel()
-	if err != nil {
+	if err := r.flush(); err != nil {
 		return err
 	}
 	s.head.Store(&r.ledger)

@@ -67,6 +67,24 @@ func TestAnAnswerAfterSigningOut(t *testing.T) {
 	require.Empty(t, eval[string](b, `document.getElementById("login-why").textContent`))
 }
 
+// A page whose session was lost enters again by itself, but not once its reader signs out.
+func TestSigningOutWhileThePageEntersAgain(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	b := newTab(t, h)
+	b.signIn(h.Hub().Credentials().Viewer.Token)
+	eval[any](b, `window.asks = window.fetch; window.held = []; window.left = 0;
+		window.fetch = (path, init) => init.method === "POST" ? new Promise((go) => held.push(go)).then(() => asks(path, init))
+			: init.method === "DELETE" ? asks(path, init).finally(() => left++) : asks(path, init)`)
+	promised[any](b, `asks("/api/session", { method: "DELETE" }).then(() => { document.dispatchEvent(new Event("visibilitychange")); })`)
+	b.wait("held.length > 0")
+	b.click("#logout")
+	b.wait(`!document.getElementById("login").hidden && left === 1`)
+	eval[any](b, "held.forEach((go) => go())")
+	b.wait("left === 1 + held.length")
+	require.Equal(t, 401, promised[int](b, `asks("/api/session").then((r) => r.status)`))
+}
+
 // A backup that somebody else starts appears without a reload, table by table.
 func TestABackupFromElsewhereAppears(t *testing.T) {
 	t.Parallel()

@@ -51,7 +51,7 @@ async function again(method, path, body, wait) {
     return await ask(method, path, body, wait);
   } catch (e) {
     if (e.status !== 401 || mine === null || token !== mine) throw e;
-    await open(mine);
+    await newSession(mine);
     if (token !== mine) { // signed out meanwhile
       if (token === null) await leave();
       throw e;
@@ -60,10 +60,10 @@ async function again(method, path, body, wait) {
   }
 }
 
-const open = (given) => ask("POST", "/api/session", { token: given }, 15000);
+const newSession = (given) => ask("POST", "/api/session", { token: given }, 15000);
 
 export async function enter(given) {
-  await open(given);
+  await newSession(given);
   token = given;
 }
 
